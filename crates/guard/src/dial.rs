@@ -1,0 +1,205 @@
+//! The only place that opens a socket to an address which a tenant chose.
+
+use std::cmp::Reverse;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
+
+/// How long one address is tried alone before the next joins in (RFC 8305, section 5).
+pub const CONNECTION_STAGGER: Duration = Duration::from_millis(250);
+
+/// Linux and macOS: too many open files, in this process and in the system.
+const OUT_OF_FILES: [i32; 2] = [24, 23];
+
+/// An address that was judged. It has no public constructor:
+///
+/// ```compile_fail
+/// let addr = guard::CheckedAddr("127.0.0.1:80".parse().unwrap());
+/// ```
+///
+/// and nothing else can be dialled:
+///
+/// ```compile_fail
+/// # async fn dial() {
+/// let addr: std::net::SocketAddr = "127.0.0.1:80".parse().unwrap();
+/// guard::connect(addr, tokio::time::Instant::now()).await;
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CheckedAddr(SocketAddr);
+
+impl CheckedAddr {
+    /// Called by the resolver, after the policy said yes.
+    pub(crate) fn judged(addr: SocketAddr) -> Self {
+        Self(addr)
+    }
+
+    /// The address, for the operator's eyes and for counting; never for tenants.
+    pub fn socket_addr(self) -> SocketAddr {
+        self.0
+    }
+}
+
+/// Why no connection came about.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The deadline passed, or the system gave up waiting.
+    #[error("the connection was not answered in time")]
+    Timeout,
+    /// Nobody listens.
+    #[error("the connection was refused")]
+    Refused,
+    /// The peer cut the connection while it was being made.
+    #[error("the connection was reset")]
+    Reset,
+    /// No route.
+    #[error("the address can't be reached")]
+    Unreachable,
+    /// The connected socket's peer is not the address that was judged.
+    #[error("connected to another address than the one that was checked")]
+    WrongPeer,
+    /// This machine is out of sockets or ports: our failure, not the target's.
+    #[error("this machine could not open a socket")]
+    Local(#[source] io::Error),
+}
+
+/// Connects to one judged address.
+///
+/// # Errors
+/// See [`DialError`]; `deadline` turns into [`DialError::Timeout`].
+pub async fn connect(addr: CheckedAddr, deadline: Instant) -> Result<TcpStream, DialError> {
+    let socket = if addr.0.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    };
+    let socket = socket.map_err(|error| classify(error, addr))?;
+    socket.set_nodelay(true).map_err(DialError::Local)?;
+    let stream = match tokio::time::timeout_at(deadline, socket.connect(addr.0)).await {
+        Err(_elapsed) => return Err(DialError::Timeout),
+        Ok(connected) => connected.map_err(|error| classify(error, addr))?,
+    };
+    match stream.peer_addr() {
+        Ok(peer) if peer == addr.0 => Ok(stream),
+        Ok(_other) => Err(DialError::WrongPeer),
+        Err(error) => Err(classify(error, addr)),
+    }
+}
+
+/// Connects to the first of several judged addresses that answers: families alternate, and each next address joins
+/// when the one before has failed or [`CONNECTION_STAGGER`] has passed.
+///
+/// # Errors
+/// The most telling failure when none answers: what a peer did outweighs what this machine could not do, and among
+/// equals the first address in the order tried counts. [`DialError::Unreachable`] for no address.
+pub async fn connect_any(
+    addrs: &[CheckedAddr],
+    deadline: Instant,
+) -> Result<(TcpStream, CheckedAddr), DialError> {
+    let mut waiting = alternate_families(addrs).into_iter().enumerate();
+    let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Attempt> + Send>>> =
+        FuturesUnordered::new();
+    let mut worst: Option<(Telling, DialError)> = None;
+    let mut next_start = Instant::now();
+    loop {
+        if running.is_empty() {
+            next_start = Instant::now(); // nobody to wait for: the next address starts at once
+        }
+        let may_start = waiting.len() > 0;
+        tokio::select! {
+            biased;
+            Some(attempt) = running.next(), if !running.is_empty() => match attempt.outcome {
+                Ok(stream) => return Ok((stream, attempt.addr)),
+                Err(error) => {
+                    let telling = (rank(&error), Reverse(attempt.order));
+                    if worst.as_ref().is_none_or(|(known, _)| telling > *known) {
+                        worst = Some((telling, error));
+                    }
+                    next_start = Instant::now();
+                }
+            },
+            () = tokio::time::sleep_until(next_start), if may_start => {
+                if let Some((order, addr)) = waiting.next() {
+                    running.push(Box::pin(attempt(order, addr, deadline)));
+                }
+                next_start = Instant::now() + CONNECTION_STAGGER;
+            }
+            else => return Err(worst.map_or(DialError::Unreachable, |(_, error)| error)),
+        }
+    }
+}
+
+/// How much a failure says, and where its address stood.
+type Telling = (u8, Reverse<usize>);
+
+/// A host without IPv6 fails its IPv6 addresses at once; that must not hide what the IPv4 address answered.
+fn rank(error: &DialError) -> u8 {
+    match error {
+        DialError::Unreachable => 0,
+        DialError::Local(_) => 1,
+        DialError::Timeout | DialError::Refused | DialError::Reset | DialError::WrongPeer => 2,
+    }
+}
+
+/// What became of one address.
+struct Attempt {
+    order: usize,
+    addr: CheckedAddr,
+    outcome: Result<TcpStream, DialError>,
+}
+
+async fn attempt(order: usize, addr: CheckedAddr, deadline: Instant) -> Attempt {
+    Attempt {
+        order,
+        addr,
+        outcome: connect(addr, deadline).await,
+    }
+}
+
+/// IPv6 and IPv4 in turn, beginning with the family of the first address, each in the order given.
+fn alternate_families(addrs: &[CheckedAddr]) -> Vec<CheckedAddr> {
+    let first_is_v4 = addrs.first().is_some_and(|addr| addr.0.is_ipv4());
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    for addr in addrs {
+        if addr.0.is_ipv4() == first_is_v4 {
+            one.push(*addr)
+        } else {
+            other.push(*addr)
+        }
+    }
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let mut mixed = Vec::with_capacity(addrs.len());
+    loop {
+        let before = mixed.len();
+        mixed.extend(one.next());
+        mixed.extend(other.next());
+        if mixed.len() == before {
+            return mixed;
+        }
+    }
+}
+
+fn classify(error: io::Error, addr: CheckedAddr) -> DialError {
+    use io::ErrorKind as Kind;
+    if error
+        .raw_os_error()
+        .is_some_and(|code| OUT_OF_FILES.contains(&code))
+    {
+        return DialError::Local(error);
+    }
+    match error.kind() {
+        Kind::ConnectionRefused => DialError::Refused,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::NotConnected => DialError::Reset,
+        Kind::TimedOut => DialError::Timeout,
+        // IPv6 that is switched off has no source address either: no route, not a lack of ports.
+        Kind::AddrNotAvailable if addr.0.is_ipv6() => DialError::Unreachable,
+        Kind::AddrNotAvailable | Kind::AddrInUse | Kind::OutOfMemory => DialError::Local(error),
+        _ => DialError::Unreachable,
+    }
+}

@@ -1,0 +1,1 @@
+//! Delivers alerts and account mail.

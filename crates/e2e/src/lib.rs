@@ -1,0 +1,1 @@
+//! The whole pipeline, tested as a user sees it.

@@ -1,0 +1,21 @@
+//! The nouns of the product and its pure rules.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: time and chance are arguments.
+//! Start with [`service`] and [`slot`] (what is due when), go on with [`probe`] and [`message`]
+//! (what travels), and end with `evaluate` (what a result means).
+
+pub mod alert;
+pub mod certificate;
+pub mod id;
+pub mod interval;
+pub mod message;
+pub mod probe;
+pub mod service;
+pub mod slot;
+pub mod span;
+
+/// UTC, as every time in the product.
+pub type Time = chrono::DateTime<chrono::Utc>;
+
+/// The one region until services may name several.
+pub const DEFAULT_REGION: &str = "default";

@@ -1,0 +1,1 @@
+//! Turns probe results into state, figures and alerts.

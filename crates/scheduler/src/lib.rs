@@ -1,0 +1,1 @@
+//! Turns due slots into probe jobs.

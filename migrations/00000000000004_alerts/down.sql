@@ -1,0 +1,3 @@
+DROP TABLE deliveries;
+DROP TABLE alerts;
+DROP TABLE incidents;

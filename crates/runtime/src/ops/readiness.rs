@@ -1,0 +1,169 @@
+//! Which dependencies answer.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::{Value, json};
+
+use crate::Shutdown;
+
+/// How a dependency is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It answers.
+    Ready,
+    /// It does not, and the process can do its work all the same.
+    Degraded(String),
+    /// It does not, and the process should get no work.
+    NotReady(String),
+}
+
+impl State {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Ready => json!({"status": "ready"}),
+            Self::Degraded(reason) => json!({"status": "degraded", "reason": reason}),
+            Self::NotReady(reason) => json!({"status": "not_ready", "reason": reason}),
+        }
+    }
+}
+
+/// The dependencies of one process, set by whoever watches them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    states: Arc<RwLock<BTreeMap<&'static str, State>>>,
+    shutdown: Shutdown,
+}
+
+impl Readiness {
+    /// Names what the process depends on; nothing is ready yet. Once `shutdown` is requested
+    /// the process is never ready.
+    pub fn new(dependencies: &[&'static str], shutdown: Shutdown) -> Self {
+        let starting = State::NotReady("starting".into());
+        let states = dependencies
+            .iter()
+            .map(|name| (*name, starting.clone()))
+            .collect();
+        Self {
+            states: Arc::new(RwLock::new(states)),
+            shutdown,
+        }
+    }
+
+    /// `name` answers.
+    pub fn set_ready(&self, name: &'static str) {
+        self.set(name, State::Ready);
+    }
+
+    /// `name` is away and the process works without it. `reason` is shown to operators: no
+    /// addresses with credentials.
+    pub fn set_degraded(&self, name: &'static str, reason: impl Into<String>) {
+        self.set(name, State::Degraded(reason.into()));
+    }
+
+    /// `name` is away and the process needs it. `reason` is shown to operators.
+    pub fn set_not_ready(&self, name: &'static str, reason: impl Into<String>) {
+        self.set(name, State::NotReady(reason.into()));
+    }
+
+    /// Sets a state and logs it where it is news.
+    pub fn set(&self, name: &'static str, state: State) {
+        let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
+        if states.get(name) == Some(&state) {
+            return;
+        }
+        match &state {
+            State::Ready => tracing::info!(dependency = name, "{name} is ready"),
+            State::Degraded(reason) => {
+                tracing::warn!(dependency = name, %reason, "{name} is away: working without it");
+            }
+            State::NotReady(reason) => {
+                tracing::warn!(dependency = name, %reason, "{name} is not ready");
+            }
+        }
+        states.insert(name, state);
+    }
+
+    /// All states at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
+        Snapshot {
+            dependencies: states.clone(),
+            stopping: self.shutdown.is_requested(),
+        }
+    }
+}
+
+/// All dependencies at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// By name.
+    pub dependencies: BTreeMap<&'static str, State>,
+    /// The process has been asked to stop.
+    pub stopping: bool,
+}
+
+impl Snapshot {
+    /// Whether the process should get work.
+    pub fn is_ready(&self) -> bool {
+        let any_away = self
+            .dependencies
+            .values()
+            .any(|state| matches!(state, State::NotReady(_)));
+        !self.stopping && !any_away
+    }
+
+    /// The HTTP status of `/readyz`.
+    pub fn status_code(&self) -> u16 {
+        if self.is_ready() { 200 } else { 503 }
+    }
+
+    /// The body of `/readyz`: `status` is `ready`, `degraded`, `not_ready` or `stopping`.
+    pub fn to_json(&self) -> Value {
+        let degraded = self
+            .dependencies
+            .values()
+            .any(|state| matches!(state, State::Degraded(_)));
+        let status = match (self.stopping, self.is_ready(), degraded) {
+            (true, _, _) => "stopping",
+            (_, false, _) => "not_ready",
+            (_, _, true) => "degraded",
+            _ => "ready",
+        };
+        let dependencies: serde_json::Map<String, Value> = self
+            .dependencies
+            .iter()
+            .map(|(name, state)| ((*name).to_owned(), state.to_json()))
+            .collect();
+        json!({"status": status, "dependencies": dependencies})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_missing_dependency_is_enough_and_is_named() {
+        let (shutdown, trigger) = Shutdown::manual();
+        let readiness = Readiness::new(&["postgres", "rabbitmq"], shutdown);
+        assert_eq!(readiness.snapshot().status_code(), 503);
+        readiness.set_ready("postgres");
+        assert!(!readiness.snapshot().is_ready());
+        readiness.set_degraded("rabbitmq", "connection refused");
+        let snapshot = readiness.snapshot();
+        assert_eq!(snapshot.status_code(), 200);
+        assert_eq!(
+            snapshot.to_json(),
+            json!({"status": "degraded", "dependencies": {
+                "postgres": {"status": "ready"},
+                "rabbitmq": {"status": "degraded", "reason": "connection refused"},
+            }})
+        );
+        readiness.set_ready("rabbitmq");
+        assert_eq!(readiness.snapshot().to_json()["status"], "ready");
+        trigger.shut_down();
+        assert_eq!(readiness.snapshot().status_code(), 503);
+        assert_eq!(readiness.snapshot().to_json()["status"], "stopping");
+    }
+}

@@ -1,0 +1,154 @@
+//! One signal to stop, and one deadline to have stopped by.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a process may take to finish what it has in flight after it was asked to stop:
+/// under the 30 s after which supervisors kill.
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
+
+/// Tells all parts of a process that it has been asked to stop. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    token: CancellationToken,
+    requested_at: Arc<OnceLock<Instant>>,
+}
+
+/// Asks to stop; held by whoever started the process (a signal task, or a test).
+/// Dropping it asks for nothing.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    shutdown: Shutdown,
+}
+
+impl Trigger {
+    /// Asks to stop. Later calls change nothing.
+    pub fn shut_down(&self) {
+        self.shutdown.requested_at.get_or_init(Instant::now);
+        self.shutdown.token.cancel();
+    }
+}
+
+/// The deadline passed before the work was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not drained within {} s of the request to stop", DRAIN_DEADLINE.as_secs())]
+pub struct DrainTimedOut;
+
+impl Shutdown {
+    /// A shutdown that the caller asks for.
+    pub fn manual() -> (Self, Trigger) {
+        let shutdown = Self {
+            token: CancellationToken::new(),
+            requested_at: Arc::new(OnceLock::new()),
+        };
+        let trigger = Trigger {
+            shutdown: shutdown.clone(),
+        };
+        (shutdown, trigger)
+    }
+
+    /// Asked for by SIGTERM or SIGINT; a second signal ends the process at once with status
+    /// 130. The listening task lives as long as the runtime.
+    ///
+    /// # Errors
+    /// When the OS refuses a signal handler.
+    pub fn on_signals() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (shutdown, trigger) = Self::manual();
+        tokio::spawn(async move {
+            for first in [true, false] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if first {
+                    tracing::info!("asked to stop: finishing what is in flight");
+                    trigger.shut_down();
+                } else {
+                    exit_at_once();
+                }
+            }
+        });
+        Ok(shutdown)
+    }
+
+    /// Resolves once somebody asked to stop. Cancel safe.
+    pub async fn requested(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Whether somebody asked to stop.
+    pub fn is_requested(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// For libraries that take a token. Never cancel it: that is [`Trigger`]'s.
+    pub fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
+    /// Runs `work` to its end, or until [`DRAIN_DEADLINE`] after the request to stop, whichever
+    /// is first; then `work` is dropped.
+    ///
+    /// # Errors
+    /// [`DrainTimedOut`] when the deadline won.
+    pub async fn drain<F: Future>(&self, work: F) -> Result<F::Output, DrainTimedOut> {
+        tokio::select! {
+            biased;
+            output = work => Ok(output),
+            () = self.deadline() => Err(DrainTimedOut),
+        }
+    }
+
+    /// Resolves [`DRAIN_DEADLINE`] after the request to stop.
+    pub async fn deadline(&self) {
+        self.requested().await;
+        let requested_at = *self.requested_at.get_or_init(Instant::now);
+        tokio::time::sleep_until(requested_at + DRAIN_DEADLINE).await;
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the operator asked twice: skipping shutdown is what is wanted"
+)]
+fn exit_at_once() {
+    tracing::error!("asked to stop a second time: exiting at once");
+    std::process::exit(130);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_clone_hears_the_request() {
+        let (shutdown, trigger) = Shutdown::manual();
+        let clone = shutdown.clone();
+        assert!(!clone.is_requested());
+        trigger.shut_down();
+        trigger.shut_down();
+        clone.requested().await;
+        assert!(clone.is_requested());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_is_cut_off_at_one_deadline_however_many_drains_follow() {
+        let (shutdown, trigger) = Shutdown::manual();
+        assert_eq!(shutdown.drain(async { 7 }).await, Ok(7));
+        trigger.shut_down();
+        let asked = Instant::now();
+        let slow = shutdown.drain(std::future::pending::<()>()).await;
+        assert_eq!(slow, Err(DrainTimedOut));
+        let second = shutdown.drain(std::future::pending::<()>()).await;
+        assert_eq!(second, Err(DrainTimedOut));
+        assert!(asked.elapsed() < DRAIN_DEADLINE + Duration::from_secs(1));
+        assert_eq!(shutdown.drain(async { 8 }).await, Ok(8));
+    }
+}

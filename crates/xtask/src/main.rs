@@ -1,0 +1,98 @@
+//! `cargo xtask`: the launcher, and what CI runs.
+//!
+//! It starts private servers and the product's processes on one machine, runs the tests against
+//! real servers, and checks the code. It is no part of the product: nothing may depend on it, and
+//! it depends on few crates, for it is compiled before anything can be shown.
+//!
+//! Start reading at [`Task`]; then `servers`, then `process/supervisor`.
+
+mod cargo;
+mod environment;
+mod folder;
+mod http;
+mod interrupt;
+mod packages;
+mod ports;
+mod process;
+mod say;
+mod secrets;
+mod servers;
+mod test;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use interrupt::{Interrupt, Interrupted};
+use packages::Install;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about, version)]
+struct Command {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run all tests against private servers
+    Test {
+        /// Also run the tests that take minutes
+        #[arg(long)]
+        long: bool,
+        #[command(flatten)]
+        installing: Installing,
+        /// Passed on to `cargo test`; all crates are tested unless `-p` names some
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+    /// Start the test servers, print how to reach them, and keep them until Ctrl-C
+    Servers {
+        #[command(flatten)]
+        installing: Installing,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Installing {
+    /// Refuse to install PostgreSQL or RabbitMQ when one is missing
+    #[arg(long)]
+    no_install: bool,
+}
+
+impl Installing {
+    fn decision(&self) -> Install {
+        if self.no_install {
+            Install::Refused
+        } else {
+            Install::Allowed
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Command::parse().task) {
+        Ok(code) => code,
+        Err(error) if error.is::<Interrupted>() => {
+            say::progress("interrupted; everything is stopped");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            say::progress(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> anyhow::Result<ExitCode> {
+    let interrupt = Interrupt::install()?;
+    match task {
+        Task::Test {
+            long,
+            installing,
+            args,
+        } => test::test(*long, args, installing.decision(), &interrupt),
+        Task::Servers { installing } => test::servers(installing.decision(), &interrupt),
+    }
+}

@@ -49,9 +49,12 @@ impl CheckedAddr {
 /// Why no connection came about.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// The deadline passed, or the system gave up waiting.
-    #[error("the connection was not answered in time")]
-    Timeout,
+    /// The caller's deadline passed.
+    #[error("the connection was not answered before the deadline")]
+    Deadline,
+    /// The system gave up waiting, before the caller's deadline.
+    #[error("the connection was not answered")]
+    TimedOut,
     /// Nobody listens.
     #[error("the connection was refused")]
     Refused,
@@ -72,7 +75,7 @@ pub enum DialError {
 /// Connects to one judged address.
 ///
 /// # Errors
-/// See [`DialError`]; `deadline` turns into [`DialError::Timeout`].
+/// See [`DialError`]; `deadline` turns into [`DialError::Deadline`].
 pub async fn connect(addr: CheckedAddr, deadline: Instant) -> Result<TcpStream, DialError> {
     let socket = if addr.0.is_ipv4() {
         TcpSocket::new_v4()
@@ -82,7 +85,7 @@ pub async fn connect(addr: CheckedAddr, deadline: Instant) -> Result<TcpStream, 
     let socket = socket.map_err(|error| classify(error, addr))?;
     socket.set_nodelay(true).map_err(DialError::Local)?;
     let stream = match tokio::time::timeout_at(deadline, socket.connect(addr.0)).await {
-        Err(_elapsed) => return Err(DialError::Timeout),
+        Err(_elapsed) => return Err(DialError::Deadline),
         Ok(connected) => connected.map_err(|error| classify(error, addr))?,
     };
     match stream.peer_addr() {
@@ -143,7 +146,11 @@ fn rank(error: &DialError) -> u8 {
     match error {
         DialError::Unreachable => 0,
         DialError::Local(_) => 1,
-        DialError::Timeout | DialError::Refused | DialError::Reset | DialError::WrongPeer => 2,
+        DialError::Deadline
+        | DialError::TimedOut
+        | DialError::Refused
+        | DialError::Reset
+        | DialError::WrongPeer => 2,
     }
 }
 
@@ -196,7 +203,7 @@ fn classify(error: io::Error, addr: CheckedAddr) -> DialError {
     match error.kind() {
         Kind::ConnectionRefused => DialError::Refused,
         Kind::ConnectionReset | Kind::ConnectionAborted | Kind::NotConnected => DialError::Reset,
-        Kind::TimedOut => DialError::Timeout,
+        Kind::TimedOut => DialError::TimedOut,
         // IPv6 that is switched off has no source address either: no route, not a lack of ports.
         Kind::AddrNotAvailable if addr.0.is_ipv6() => DialError::Unreachable,
         Kind::AddrNotAvailable | Kind::AddrInUse | Kind::OutOfMemory => DialError::Local(error),

@@ -6,13 +6,16 @@
 
 pub mod alert;
 pub mod certificate;
+pub mod histogram;
 pub mod id;
 pub mod interval;
 pub mod message;
 pub mod probe;
 pub mod service;
+pub mod sla;
 pub mod slot;
 pub mod span;
+pub mod window;
 
 /// UTC, as every time in the product.
 pub type Time = chrono::DateTime<chrono::Utc>;

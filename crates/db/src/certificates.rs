@@ -1,0 +1,25 @@
+//! The certificate last seen at each https service.
+
+use chrono::{DateTime, Utc};
+use diesel::{Insertable, Queryable, Selectable};
+use uuid::Uuid;
+
+use crate::schema::certificates;
+
+/// A row of `certificates`; the migration says what its columns mean.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = certificates, check_for_backend(diesel::pg::Pg))]
+#[allow(missing_docs, reason = "the migration documents the columns")]
+pub struct Certificate {
+    pub service_id: Uuid,
+    pub fingerprint: Option<Vec<u8>>,
+    /// All certificate faults, the first one first; empty: chain, name and dates all hold.
+    pub errors: Vec<String>,
+    pub facts: serde_json::Value,
+    pub not_after: Option<DateTime<Utc>>,
+    /// `scheduled_at` of the probe that saw it, so that a late result does not overwrite a newer one.
+    pub seen_at: DateTime<Utc>,
+    /// The lowest expiry step (days) announced for this fingerprint, and the faults announced.
+    pub warned_days: Option<i16>,
+    pub warned_errors: Vec<String>,
+}

@@ -1,0 +1,128 @@
+//! SQL text with typed binds that is prepared once per connection.
+//!
+//! Diesel's own `sql_query` is prepared anew at every call and finds its columns by name. A
+//! [`Statement`] is cached by its text and typed by position:
+//!
+//! ```ignore
+//! statement::<(SqlUuid, Timestamptz)>("SELECT id, at FROM unnest($1, $2) AS t (id, at) WHERE at < $3")
+//!     .bind::<Array<SqlUuid>, _>(&ids)          // &[Uuid] or &Vec<Uuid>
+//!     .bind::<Array<Nullable<Timestamptz>>, _>(&times) // Vec<Option<DateTime<Utc>>>
+//!     .bind::<Timestamptz, _>(&now)
+//!     .load::<(Uuid, DateTime<Utc>)>(conn)      // or a #[derive(Queryable)] struct
+//!     .await
+//! ```
+//!
+//! `$1`, `$2`, … first appear in ascending order and may be repeated; arrays of one UNNEST are
+//! of one length (SQL fills the shorter with NULLs). Text is always a literal: values go
+//! through `bind`, so there is no injection and the cache stays small.
+
+use std::marker::PhantomData;
+
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::HasSqlType;
+use diesel::{QueryResult, result::Error};
+
+/// A statement in the making; see the module.
+pub(crate) struct Statement<'a, Row = ()> {
+    sql: &'static str,
+    binds: Vec<Box<dyn Bind + Send + 'a>>,
+    row: PhantomData<fn() -> Row>,
+}
+
+/// Starts a statement whose rows have the SQL types `Row` (a tuple, one type for one column, or
+/// `()` for a statement that is only executed).
+pub(crate) fn statement<'a, Row>(sql: &'static str) -> Statement<'a, Row> {
+    Statement {
+        sql,
+        binds: Vec::new(),
+        row: PhantomData,
+    }
+}
+
+impl<'a, Row> Statement<'a, Row> {
+    /// Binds the next value as the SQL type `ST`.
+    pub(crate) fn bind<ST, V>(mut self, value: &'a V) -> Self
+    where
+        V: ToSql<ST, Pg> + Sync + ?Sized,
+        Pg: HasSqlType<ST>,
+        ST: 'static,
+    {
+        self.binds.push(Box::new(Bound::<'a, ST, V> {
+            value,
+            sql_type: PhantomData,
+        }));
+        self
+    }
+}
+
+trait Bind {
+    fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()>;
+}
+
+struct Bound<'a, ST, V: ?Sized> {
+    value: &'a V,
+    sql_type: PhantomData<fn() -> ST>,
+}
+
+impl<ST, V> Bind for Bound<'_, ST, V>
+where
+    V: ToSql<ST, Pg> + ?Sized,
+    Pg: HasSqlType<ST>,
+{
+    fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_bind_param::<ST, V>(self.value)
+    }
+}
+
+impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let mut rest = self.sql;
+        let mut pushed = 0;
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_sql(before);
+            let digits = after
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(after.len());
+            let (number, following) = after.split_at(digits);
+            match number.parse::<usize>() {
+                Ok(n) if n == pushed + 1 => {
+                    self.binds
+                        .get(pushed)
+                        .ok_or_else(|| wrong(self.sql))?
+                        .push(&mut out)?;
+                    pushed = n;
+                }
+                Ok(n) if (1..=pushed).contains(&n) => {
+                    out.push_sql("$");
+                    out.push_sql(number);
+                }
+                _ => return Err(wrong(self.sql)),
+            }
+            rest = following;
+        }
+        out.push_sql(rest);
+        if pushed == self.binds.len() {
+            Ok(())
+        } else {
+            Err(wrong(self.sql))
+        }
+    }
+}
+
+fn wrong(sql: &str) -> Error {
+    Error::QueryBuilderError(format!("binds do not match the placeholders of: {sql}").into())
+}
+
+/// No id of its own: the cache then takes the text (and bind types) as the key.
+impl<Row> QueryId for Statement<'_, Row> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Row> Query for Statement<'_, Row> {
+    type SqlType = Row;
+}
+
+impl<Row, C> diesel::RunQueryDsl<C> for Statement<'_, Row> {}

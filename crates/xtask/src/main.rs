@@ -7,6 +7,7 @@
 //! Start reading at [`Task`]; then `servers`, then `process/supervisor`.
 
 mod cargo;
+mod check;
 mod environment;
 mod folder;
 mod http;
@@ -36,6 +37,11 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Check format, lints, documentation, sizes and links
+    Check {
+        /// Only these steps
+        steps: Vec<check::Step>,
+    },
     /// Run all tests against private servers
     Test {
         /// Also run the tests that take minutes
@@ -88,6 +94,7 @@ fn main() -> ExitCode {
 fn run(task: &Task) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     match task {
+        Task::Check { steps } => check::check(steps, &interrupt),
         Task::Test {
             long,
             installing,

@@ -37,7 +37,7 @@ pub use diesel::result::{Error as QueryError, QueryResult};
 pub use failure::{Error, Failure};
 pub use migrations::SchemaState;
 pub use pool::{Connection, Db};
-pub use settings::{Parts, Settings, SettingsError, SslMode};
+pub use settings::{Settings, SettingsError, SslMode};
 pub use transaction::{Abort, TransactionError};
 
 /// What every query runs on: one connection, inside or outside a transaction.

@@ -60,25 +60,6 @@ pub enum SettingsError {
     SslMode,
 }
 
-/// The pieces of an address, for those who have no URL. Nothing needs escaping.
-#[derive(Debug, Clone)]
-pub struct Parts {
-    /// Host name, address, or the folder of a Unix socket.
-    pub host: String,
-    /// TCP port, also part of a Unix socket's name.
-    pub port: u16,
-    /// Role to connect as.
-    pub user: String,
-    /// Its password, as is.
-    pub password: Option<SecretString>,
-    /// Database name.
-    pub database: String,
-    /// Encryption.
-    pub ssl_mode: SslMode,
-    /// PEM file with the roots to trust instead of the system's.
-    pub root_cert: Option<PathBuf>,
-}
-
 /// Everything [`crate::Db::connect`] needs.
 #[derive(Clone)]
 pub struct Settings {
@@ -130,21 +111,6 @@ impl Settings {
             .parse()
             .map_err(|_parse| SettingsError::Malformed)?;
         Ok(Self::with_session(config, ssl_mode, root_cert))
-    }
-
-    /// The same from separate values.
-    #[must_use]
-    pub fn from_parts(parts: &Parts) -> Self {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host(&parts.host)
-            .port(parts.port)
-            .user(&parts.user)
-            .dbname(&parts.database);
-        if let Some(password) = &parts.password {
-            config.password(password.expose_secret());
-        }
-        Self::with_session(config, parts.ssl_mode, parts.root_cert.clone())
     }
 
     /// What `pg_stat_activity` shows.

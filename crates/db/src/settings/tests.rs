@@ -37,20 +37,6 @@ fn passwords_may_hold_characters_that_mean_something_in_a_url() {
         settings.config.get_password(),
         Some(b"p@s/s:#%w".as_slice())
     );
-    let parts = Parts {
-        host: "db".into(),
-        port: 5432,
-        user: "u".into(),
-        password: Some("p@s/s:#%w ?&".to_owned().into()),
-        database: "x".into(),
-        ssl_mode: SslMode::Disable,
-        root_cert: None,
-    };
-    let settings = Settings::from_parts(&parts);
-    assert_eq!(
-        settings.config.get_password(),
-        Some(b"p@s/s:#%w ?&".as_slice())
-    );
 }
 
 #[test]

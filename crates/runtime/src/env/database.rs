@@ -64,6 +64,23 @@ impl DatabaseConfig {
         }
     }
 
+    /// All of it as one URL in libpq's form, with `sslmode` and `sslrootcert` in its query:
+    /// what `db::Settings::from_url` takes.
+    pub fn connection_url(&self) -> SecretString {
+        let Ok(mut url) = Url::parse(self.url.expose_secret()) else {
+            return self.url.clone(); // was parsed before; the database will say what is wrong
+        };
+        let mode = SSL_MODES.iter().find(|(_, mode)| *mode == self.ssl_mode);
+        if let Some((word, _)) = mode {
+            url.query_pairs_mut().append_pair("sslmode", word);
+        }
+        if let Some(root) = &self.ssl_root_cert {
+            url.query_pairs_mut()
+                .append_pair("sslrootcert", &root.to_string_lossy());
+        }
+        String::from(url).into()
+    }
+
     fn from_url(
         reader: &Reader<'_>,
         text: &str,

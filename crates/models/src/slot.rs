@@ -112,3 +112,6 @@ pub fn not_after(scheduled_at: Time, interval_ms: u32) -> Time {
     const LONGEST_MS: i64 = 60_000;
     scheduled_at + TimeDelta::milliseconds((i64::from(interval_ms) / 2).min(LONGEST_MS))
 }
+
+#[cfg(test)]
+mod tests;

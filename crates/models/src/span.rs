@@ -51,3 +51,6 @@ impl Span {
 pub fn due(spans: &[Span], from: Time, to: Time) -> u64 {
     spans.iter().map(|span| span.due(from, to)).sum()
 }
+
+#[cfg(test)]
+mod tests;

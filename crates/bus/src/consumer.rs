@@ -1,0 +1,95 @@
+//! Consuming with manual acknowledgements, through lost connections, cancelled consumers and
+//! queues that were deleted.
+
+mod driver;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::connection::Link;
+use crate::delivery::{Delivery, Source};
+
+/// The largest prefetch: what a process may hold of a queue without having settled it.
+pub const MAX_PREFETCH: u16 = 1_000;
+
+/// What the owner wants of the consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wanted {
+    prefetch: u16,
+    paused: bool,
+}
+
+/// Deliveries of one queue. Ends when it is dropped or when the bus is closed.
+#[derive(Debug)]
+pub struct Subscription {
+    deliveries: mpsc::Receiver<Delivery>,
+    wanted: watch::Sender<Wanted>,
+}
+
+impl Subscription {
+    /// Makes the subscription and the task that drives it.
+    pub(crate) fn new(
+        link: Link,
+        source: Source,
+        prefetch: u16,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let wanted = watch::Sender::new(Wanted {
+            prefetch: prefetch.clamp(1, MAX_PREFETCH),
+            paused: false,
+        });
+        // Never holds more than the broker sends without acknowledgement.
+        let (sender, deliveries) = mpsc::channel(MAX_PREFETCH.into());
+        let driver = driver::Driver::new(link, source, wanted.subscribe(), sender);
+        (Self { deliveries, wanted }, driver.run())
+    }
+
+    /// The next delivery that can still be settled; waits through any outage. `None` once the
+    /// bus is closed. Cancel safe.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        loop {
+            let delivery = self.deliveries.recv().await?;
+            if delivery.is_current() {
+                return Some(delivery);
+            }
+        }
+    }
+
+    /// A delivery that is here already.
+    pub fn try_next(&mut self) -> Option<Delivery> {
+        loop {
+            let delivery = self.deliveries.try_recv().ok()?;
+            if delivery.is_current() {
+                return Some(delivery);
+            }
+        }
+    }
+
+    /// Asks the broker to send nothing more (the database is away, the self-check failed).
+    /// What was sent before still comes out of [`Subscription::next`] and can be settled.
+    pub fn pause(&self) {
+        self.change(|wanted| wanted.paused = true);
+    }
+
+    /// Takes deliveries again.
+    pub fn resume(&self) {
+        self.change(|wanted| wanted.paused = false);
+    }
+
+    /// Whether it is paused.
+    pub fn is_paused(&self) -> bool {
+        self.wanted.borrow().paused
+    }
+
+    /// How many unsettled deliveries this process may hold, 1 to [`MAX_PREFETCH`] (clamped). A
+    /// change restarts the consumer, so make few of them.
+    pub fn set_prefetch(&self, prefetch: u16) {
+        self.change(|wanted| wanted.prefetch = prefetch.clamp(1, MAX_PREFETCH));
+    }
+
+    fn change(&self, apply: impl FnOnce(&mut Wanted)) {
+        self.wanted.send_if_modified(|wanted| {
+            let before = *wanted;
+            apply(wanted);
+            before != *wanted
+        });
+    }
+}

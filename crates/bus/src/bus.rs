@@ -247,7 +247,7 @@ fn dial(config: BusConfig) -> Result<Dial, BusConfigError> {
         .amqp_url
         .expose_secret()
         .parse()
-        .map_err(|_: String| BusConfigError::Url)?;
+        .map_err(|_unprintable: String| BusConfigError::Url)?;
     uri.query.heartbeat = Some(HEARTBEAT_SECONDS);
     let ca_pem = match config.ca_file {
         None => None,

@@ -322,9 +322,16 @@ pub(crate) fn backoff(failures: u32) -> Duration {
 /// A name or id in AMQP's short form, cut at 255 bytes (lapin panics past them).
 pub(crate) fn short(text: &str) -> ShortString {
     const MOST: usize = 255;
-    let end = text.floor_char_boundary(MOST);
-    let cut = text.get(..end).unwrap_or_default();
-    ShortString::try_new(cut).unwrap_or_default()
+    ShortString::try_new(cut(text, MOST)).unwrap_or_default()
+}
+
+/// The longest start of `text` that is no longer than `most` bytes.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1; // 0 is a boundary
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde::de::DeserializeOwned;
 
-use crate::connection::backoff;
+use crate::connection::{backoff, cut};
 use crate::metric;
 use crate::outgoing::{Outgoing, TRACEPARENT};
 use crate::publisher::{PublishError, PublishOutcome, Publisher};
@@ -157,10 +157,9 @@ impl Delivery {
             process_name,
             ..
         } = &*self.source;
-        let end = reason.floor_char_boundary(MAX_REASON_BYTES);
         let id = self.message_id.clone().unwrap_or_default();
         let letter = Outgoing::dead(route.dead_queue(), id, body)
-            .with_header("x-pulsemon-reason", reason.get(..end).unwrap_or_default())
+            .with_header("x-pulsemon-reason", cut(reason, MAX_REASON_BYTES))
             .with_header("x-pulsemon-queue", queue)
             .with_header("x-pulsemon-exchange", route.exchange())
             .with_header("x-pulsemon-routing-key", route.routing_key())

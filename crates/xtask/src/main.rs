@@ -4,7 +4,7 @@
 //! real servers, and checks the code. It is no part of the product: nothing may depend on it, and
 //! it depends on few crates, for it is compiled before anything can be shown.
 //!
-//! Start reading at [`Task`]; then `servers`, then `process/supervisor`.
+//! Start reading at `up`; then `servers`, then `process/supervisor`.
 
 mod cargo;
 mod check;
@@ -19,6 +19,7 @@ mod say;
 mod secrets;
 mod servers;
 mod test;
+mod up;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,6 +38,13 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Start the whole product on this machine, until Ctrl-C
+    Up {
+        #[command(flatten)]
+        options: up::Options,
+        #[command(flatten)]
+        installing: Installing,
+    },
     /// Check format, lints, documentation, sizes and links
     Check {
         /// Only these steps
@@ -94,6 +102,10 @@ fn main() -> ExitCode {
 fn run(task: &Task) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     match task {
+        Task::Up {
+            options,
+            installing,
+        } => up::up(options, installing.decision(), &interrupt),
         Task::Check { steps } => check::check(steps, &interrupt),
         Task::Test {
             long,

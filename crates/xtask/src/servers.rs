@@ -47,25 +47,30 @@ pub(crate) struct Servers {
     pub(crate) rabbitmq: Option<rabbitmq::Rabbit>,
 }
 
-/// Finds the programs, installs what is missing, starts both servers and waits until they answer.
+/// Programs of the servers that are to be started.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    postgres: Option<PostgresPrograms>,
+    rabbitmq: Option<RabbitPrograms>,
+}
+
+/// Starts both servers and waits until they answer.
 pub(crate) fn start(
     folder: &Folder,
-    wanted: Wanted,
+    programs: Programs,
     tuning: Tuning,
-    install: Install,
     supervisor: &mut Supervisor,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Servers> {
-    let (postgres_programs, rabbit_programs) = programs(folder, wanted, install)?;
     let mut secrets = Secrets::load(&folder.secrets())?;
     let mut servers = Servers::default();
     // RabbitMQ takes seconds and PostgreSQL tenths: the slow one first, and waited for last.
-    if let Some(programs) = rabbit_programs {
+    if let Some(programs) = programs.rabbitmq {
         let rabbit = rabbitmq::Rabbit::plan(folder, programs, &mut secrets)?;
         rabbit.start(supervisor)?;
         servers.rabbitmq = Some(rabbit);
     }
-    if let Some(programs) = postgres_programs {
+    if let Some(programs) = programs.postgres {
         let postgres = postgres::Postgres::plan(folder, programs, tuning, &mut secrets)?;
         crate::say::stage("start PostgreSQL", || postgres.start(supervisor, interrupt))?;
         servers.postgres = Some(postgres);
@@ -78,11 +83,12 @@ pub(crate) fn start(
     Ok(servers)
 }
 
-fn programs(
+/// Finds the programs of the wanted servers, and installs what is missing.
+pub(crate) fn programs(
     folder: &Folder,
     wanted: Wanted,
     install: Install,
-) -> anyhow::Result<(Option<PostgresPrograms>, Option<RabbitPrograms>)> {
+) -> anyhow::Result<Programs> {
     let data_major = postgres::data_major(folder);
     let look = || {
         let postgres = wanted.postgres.then(|| find::postgres(data_major));
@@ -118,7 +124,10 @@ fn programs(
             found.sbin.display()
         ));
     }
-    Ok((postgres, rabbit))
+    Ok(Programs {
+        postgres,
+        rabbitmq: rabbit,
+    })
 }
 
 /// The user that a server runs as when we are root, and `PostgreSQL` refuses to be.

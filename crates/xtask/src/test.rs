@@ -103,11 +103,11 @@ impl TestServers {
             postgres: variable(DATABASE).is_none(),
             rabbitmq: variable(AMQP).is_none() || variable(MANAGEMENT).is_none(),
         };
+        let programs = servers::programs(&folder, wanted, install)?;
         let started = servers::start(
             &folder,
-            wanted,
+            programs,
             Tuning::Throwaway,
-            install,
             &mut supervisor,
             interrupt,
         )?;

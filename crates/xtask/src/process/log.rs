@@ -1,11 +1,14 @@
 //! The output of a program: its last lines for a report, and all of it on the console.
 
+mod readable;
+
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use self::readable::readable;
 use crate::say;
 
 /// Lines kept for the report of a death: enough for a panic or a list of bad settings.
@@ -62,8 +65,9 @@ pub(crate) fn follow(
         .name(format!("log-{name}"))
         .spawn(move || {
             for_each_line(pipe, LINE_BYTES, |line| {
+                let line = readable(line);
                 say::result(format_args!("{prefix}{line}"));
-                tail.push(line.to_owned());
+                tail.push(line.into_owned());
             });
         })
 }

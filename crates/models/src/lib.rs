@@ -6,6 +6,9 @@
 
 pub mod alert;
 pub mod certificate;
+pub mod cooldown;
+pub mod evaluate;
+pub mod health;
 pub mod histogram;
 pub mod id;
 pub mod interval;

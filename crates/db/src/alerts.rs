@@ -1,5 +1,7 @@
 //! Alerts: what a tenant has to know; the row comes before anything is sent.
 
+pub mod held;
+
 use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable};
 use uuid::Uuid;
@@ -25,4 +27,18 @@ pub struct Alert {
     /// NULL: not held. Else when the cooldown that holds it ends.
     pub held_until: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
+}
+
+/// Takes the alerts of a paused or deleted service out of their cooldown: nothing waits any more.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn release_of(conn: &mut crate::Conn, service: Uuid) -> crate::QueryResult<usize> {
+    use diesel_async::RunQueryDsl as _;
+    crate::statement::statement::<()>(
+        "UPDATE alerts SET held_until = NULL WHERE service_id = $1 AND held_until IS NOT NULL",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(&service)
+    .execute(conn)
+    .await
 }

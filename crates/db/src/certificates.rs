@@ -1,10 +1,14 @@
 //! The certificate last seen at each https service.
 
 use chrono::{DateTime, Utc};
-use diesel::{Insertable, Queryable, Selectable};
+use diesel::{
+    ExpressionMethods as _, Insertable, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
+};
+use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::schema::certificates;
+use crate::{Conn, QueryResult};
 
 /// A row of `certificates`; the migration says what its columns mean.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -22,4 +26,16 @@ pub struct Certificate {
     /// The lowest expiry step (days) announced for this fingerprint, and the faults announced.
     pub warned_days: Option<i16>,
     pub warned_errors: Vec<String>,
+}
+
+/// The certificates of some services.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn of_services(conn: &mut Conn, services: &[Uuid]) -> QueryResult<Vec<Certificate>> {
+    certificates::table
+        .filter(certificates::service_id.eq_any(services))
+        .select(Certificate::as_select())
+        .load(conn)
+        .await
 }

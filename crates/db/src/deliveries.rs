@@ -1,5 +1,7 @@
 //! Deliveries: one per alert and channel, and account mail in a lane of its own.
 
+pub mod claim;
+
 use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable};
 use uuid::Uuid;
@@ -34,4 +36,20 @@ pub struct Delivery {
     pub provider_id: Option<String>,
     pub created_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// Voids what is unsent of a paused or deleted service. What an alerter is sending this very
+/// moment is left to it.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn suppress_of(conn: &mut crate::Conn, service: Uuid) -> crate::QueryResult<usize> {
+    use diesel_async::RunQueryDsl as _;
+    crate::statement::statement::<()>(
+        "UPDATE deliveries SET status = 'suppressed' \
+          WHERE service_id = $1 AND lane = 'alert' AND status IN ('held', 'pending')",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(&service)
+    .execute(conn)
+    .await
 }

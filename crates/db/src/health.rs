@@ -1,10 +1,16 @@
 //! Health: the only row written per result; its open hour and streak.
 
 use chrono::{DateTime, Utc};
-use diesel::{Insertable, Queryable, Selectable};
+use diesel::sql_types::{Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{
+    ExpressionMethods as _, Insertable, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
+};
+use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::schema::health;
+use crate::statement::statement;
+use crate::{Conn, QueryResult};
 
 /// A row of `health`; the migration says what its columns mean.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -36,4 +42,70 @@ pub struct Health {
     pub histogram: Vec<u8>,
     /// The slot for which a catch-up probe was asked.
     pub catchup_for: Option<DateTime<Utc>>,
+}
+
+/// Adds the row of a new service in one region.
+///
+/// # Errors
+/// The service is gone, or the connection is.
+pub async fn add(
+    conn: &mut Conn,
+    service: Uuid,
+    region: &str,
+    since: DateTime<Utc>,
+) -> QueryResult<()> {
+    statement::<()>("INSERT INTO health (service_id, region, streak_since) VALUES ($1, $2, $3)")
+        .bind::<SqlUuid, _>(&service)
+        .bind::<Text, _>(region)
+        .bind::<Timestamptz, _>(&since)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Locks the rows of one service, the first lock of everybody who changes it.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn lock_of(conn: &mut Conn, service: Uuid) -> QueryResult<Vec<Health>> {
+    health::table
+        .filter(health::service_id.eq(service))
+        .order(health::region)
+        .select(Health::as_select())
+        .for_update()
+        .load(conn)
+        .await
+}
+
+/// The rows of some services.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn of_services(conn: &mut Conn, services: &[Uuid]) -> QueryResult<Vec<Health>> {
+    health::table
+        .filter(health::service_id.eq_any(services))
+        .order((health::service_id, health::region))
+        .select(Health::as_select())
+        .load(conn)
+        .await
+}
+
+/// Sets the streak to 0; with `since`, only results from then on count into the next one.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn end_streak(
+    conn: &mut Conn,
+    service: Uuid,
+    since: Option<DateTime<Utc>>,
+) -> QueryResult<()> {
+    statement::<()>(
+        "UPDATE health SET streak = 0, streak_since = coalesce($1, streak_since) \
+          WHERE service_id = $2",
+    )
+    .bind::<Nullable<Timestamptz>, _>(&since)
+    .bind::<SqlUuid, _>(&service)
+    .execute(conn)
+    .await
+    .map(drop)
 }

@@ -59,7 +59,8 @@ const INSERT_NEW: &str = "INSERT INTO probe_results ( \
 /// that was here before, or stands twice in `rows`, takes no second time.
 ///
 /// # Errors
-/// A row lies outside all partitions ([`crate::Failure::Other`]), or the connection is gone.
+/// A row lies outside all partitions (a [`crate::Failure::Constraint`] without a name), or the
+/// connection is gone.
 pub async fn insert_new(conn: &mut Conn, rows: &[ProbeResult]) -> QueryResult<Vec<Uuid>> {
     statement::<SqlUuid>(INSERT_NEW)
         .bind::<Array<SqlUuid>, _>(&column(rows, |row| row.service_id))
@@ -92,4 +93,23 @@ pub async fn insert_new(conn: &mut Conn, rows: &[ProbeResult]) -> QueryResult<Ve
 /// One column of `rows`, as UNNEST takes it.
 fn column<'a, T>(rows: &'a [ProbeResult], value: impl Fn(&'a ProbeResult) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
+}
+
+/// How many results of a service count that are of slots at or after `since`.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn counted_since(
+    conn: &mut Conn,
+    service: Uuid,
+    since: DateTime<Utc>,
+) -> QueryResult<i64> {
+    statement::<diesel::sql_types::BigInt>(
+        "SELECT count(*) FROM probe_results \
+          WHERE service_id = $1 AND scheduled_at >= $2 AND counted",
+    )
+    .bind::<SqlUuid, _>(&service)
+    .bind::<Timestamptz, _>(&since)
+    .get_result(conn)
+    .await
 }

@@ -1,10 +1,16 @@
 //! Service state: status, open incident, cooldown stamps, cached window sums.
 
 use chrono::{DateTime, Utc};
-use diesel::{Insertable, Queryable, Selectable};
+use diesel::sql_types::Uuid as SqlUuid;
+use diesel::{
+    ExpressionMethods as _, Insertable, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
+};
+use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::schema::service_state;
+use crate::statement::statement;
+use crate::{Conn, QueryResult};
 
 /// A row of `service_state`; the migration says what its columns mean.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -34,4 +40,56 @@ pub struct ServiceState {
     pub sla_excluded_failed: i64,
     pub sla_latency_sum_us: i64,
     pub sla_histogram: Vec<u8>,
+}
+
+/// Adds the row of a new service.
+///
+/// # Errors
+/// The service is gone, or the connection is.
+pub async fn add(conn: &mut Conn, service: Uuid) -> QueryResult<()> {
+    statement::<()>("INSERT INTO service_state (service_id, status) VALUES ($1, 'unknown')")
+        .bind::<SqlUuid, _>(&service)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Locks the row of one service, after its health rows.
+///
+/// # Errors
+/// The service is gone, or the connection is.
+pub async fn lock_of(conn: &mut Conn, service: Uuid) -> QueryResult<ServiceState> {
+    service_state::table
+        .find(service)
+        .select(ServiceState::as_select())
+        .for_update()
+        .first(conn)
+        .await
+}
+
+/// The rows of some services.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn of_services(conn: &mut Conn, services: &[Uuid]) -> QueryResult<Vec<ServiceState>> {
+    service_state::table
+        .filter(service_state::service_id.eq_any(services))
+        .select(ServiceState::as_select())
+        .load(conn)
+        .await
+}
+
+/// Nothing is known of a service that is paused or resumed: no status, no incident.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn forget(conn: &mut Conn, service: Uuid) -> QueryResult<()> {
+    diesel::update(service_state::table.find(service))
+        .set((
+            service_state::status.eq("unknown"),
+            service_state::incident_id.eq(None::<Uuid>),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
 }

@@ -1,10 +1,17 @@
 //! Spans: half-open stretches in which a service was active with one configuration.
 
 use chrono::{DateTime, Utc};
-use diesel::{Insertable, Queryable, Selectable};
+use diesel::sql_types::{Timestamptz, Uuid as SqlUuid};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, Insertable, QueryDsl as _, Queryable,
+    Selectable, SelectableHelper as _,
+};
+use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::schema::service_spans;
+use crate::statement::statement;
+use crate::{Conn, QueryResult};
 
 /// A row of `service_spans`; the migration says what its columns mean.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -18,4 +25,53 @@ pub struct ServiceSpan {
     pub regions: Vec<String>,
     pub from_at: DateTime<Utc>,
     pub to_at: Option<DateTime<Utc>>,
+}
+
+/// Opens a span.
+///
+/// # Errors
+/// Another is open, or the connection is gone.
+pub async fn open(conn: &mut Conn, span: &ServiceSpan) -> QueryResult<()> {
+    diesel::insert_into(service_spans::table)
+        .values(span)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Closes the open span, if there is one, at `stamp`; one that has not begun becomes empty.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn close(conn: &mut Conn, service: Uuid, stamp: DateTime<Utc>) -> QueryResult<usize> {
+    statement::<()>(
+        "UPDATE service_spans SET to_at = greatest(from_at, $1) \
+          WHERE service_id = $2 AND to_at IS NULL",
+    )
+    .bind::<Timestamptz, _>(&stamp)
+    .bind::<SqlUuid, _>(&service)
+    .execute(conn)
+    .await
+}
+
+/// The spans of some services that reach past `since`, oldest first.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn since(
+    conn: &mut Conn,
+    services: &[Uuid],
+    since: DateTime<Utc>,
+) -> QueryResult<Vec<ServiceSpan>> {
+    service_spans::table
+        .filter(service_spans::service_id.eq_any(services))
+        .filter(
+            service_spans::to_at
+                .is_null()
+                .or(service_spans::to_at.gt(since)),
+        )
+        .order((service_spans::service_id, service_spans::from_at))
+        .select(ServiceSpan::as_select())
+        .load(conn)
+        .await
 }

@@ -74,3 +74,16 @@ pub async fn keep_clock(
         }
     }
 }
+
+/// The server's time, read this very moment and shifted by `shift` (a test's distance from real
+/// time, zero in production). For the edges of spans, which order processes against each other:
+/// take it after the transaction's locks.
+///
+/// # Errors
+/// The database is away.
+pub async fn stamp(conn: &mut Conn, shift: chrono::TimeDelta) -> QueryResult<DateTime<Utc>> {
+    let server: DateTime<Utc> = statement::<Timestamptz>("SELECT clock_timestamp()")
+        .get_result(conn)
+        .await?;
+    Ok(server + shift)
+}

@@ -1,10 +1,15 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
-use diesel::{Insertable, Queryable, Selectable};
+use diesel::{
+    ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable,
+    Selectable, SelectableHelper as _,
+};
+use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::schema::users;
+use crate::{Conn, QueryResult};
 
 /// A row of `users`; the migration says what its columns mean.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -37,4 +42,115 @@ impl std::fmt::Debug for User {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// The unique constraint that a second account of one address meets.
+pub const EMAIL_TAKEN: &str = "users_email_key_key";
+/// The unique constraint that a second account of one user name meets.
+pub const USERNAME_TAKEN: &str = "users_username_key_key";
+
+/// Whether a user may act, and how much he may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+pub struct Standing {
+    /// A token of another epoch has ended.
+    pub token_epoch: i32,
+    /// Locked users may do nothing.
+    pub locked_at: Option<DateTime<Utc>>,
+    /// His own quota, if he has one.
+    pub service_quota: Option<i32>,
+}
+
+/// What a user is shown of himself.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+#[allow(missing_docs, reason = "the migration documents the columns")]
+pub struct Account {
+    pub id: Uuid,
+    pub email: String,
+    pub username: Option<String>,
+    pub role: String,
+    pub is_verified: bool,
+    pub created_at: DateTime<Utc>,
+    #[diesel(embed)]
+    pub standing: Standing,
+}
+
+/// Adds an account.
+///
+/// # Errors
+/// [`EMAIL_TAKEN`], [`USERNAME_TAKEN`], or the connection is gone.
+pub async fn insert(conn: &mut Conn, user: &User) -> QueryResult<()> {
+    diesel::insert_into(users::table)
+        .values(user)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The account of an address, compared by its key.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn by_email_key(conn: &mut Conn, key: &str) -> QueryResult<Option<User>> {
+    users::table
+        .filter(users::email_key.eq(key))
+        .select(User::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// What a token's bearer may do; `None`: there is no such user.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn standing(conn: &mut Conn, id: Uuid) -> QueryResult<Option<Standing>> {
+    users::table
+        .find(id)
+        .select(Standing::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// The same, and the row stays locked: what a quota depends on can not change meanwhile. Leaves
+/// foreign keys of other transactions alone.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn lock(conn: &mut Conn, id: Uuid) -> QueryResult<Option<Standing>> {
+    users::table
+        .find(id)
+        .select(Standing::as_select())
+        .for_no_key_update()
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// The account itself.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn account(conn: &mut Conn, id: Uuid) -> QueryResult<Option<Account>> {
+    users::table
+        .find(id)
+        .select(Account::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Replaces the hash by one of another cost, unless the password was changed meanwhile. Ends no
+/// session: the password is the same.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn rehash(conn: &mut Conn, id: Uuid, old: &str, new: &str) -> QueryResult<()> {
+    diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
+        .set(users::password_hash.eq(new))
+        .execute(conn)
+        .await
+        .map(drop)
 }

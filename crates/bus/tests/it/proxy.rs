@@ -1,0 +1,70 @@
+//! A wire to the broker that can be cut.
+
+use std::net::SocketAddr;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+
+/// Ends with all its connections when it is dropped.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    target: url::Url,
+    cut: broadcast::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub(crate) async fn to(amqp_url: SecretString) -> Self {
+        let target: url::Url = amqp_url.expose_secret().parse().unwrap();
+        let to = format!(
+            "{}:{}",
+            target.host_str().unwrap(),
+            target.port().unwrap_or(5672)
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cut = broadcast::Sender::new(1);
+        let cutter = cut.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut cut = cutter.subscribe();
+                let to = to.clone();
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(to).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        _ = cut.recv() => {}
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            target,
+            cut,
+            task,
+        }
+    }
+
+    /// The same vhost and user, through the proxy.
+    pub(crate) fn amqp_url(&self) -> SecretString {
+        let mut url = self.target.clone();
+        url.set_port(Some(self.address.port())).unwrap();
+        String::from(url).into()
+    }
+
+    /// Ends every connection, in the middle of whatever it carries; new ones are welcome.
+    pub(crate) fn cut(&self) {
+        drop(self.cut.send(()));
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.cut();
+        self.task.abort();
+    }
+}

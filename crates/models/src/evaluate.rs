@@ -13,6 +13,7 @@ mod sla;
 
 use crate::Time;
 use crate::alert::{AlertEvent, AlertKind, FailedCheck};
+use crate::certificate::CertificateFacts;
 use crate::health::{ClosedHour, Health, RowsSay, Sums, Verdict};
 use crate::id::{IncidentId, ServiceId};
 use crate::probe::{ErrorKind, Outcome, ProbeResult};
@@ -131,7 +132,7 @@ pub struct Folded {
     /// The new state.
     pub state: State,
     /// The certificate, if it or what was announced of it changed.
-    pub certificate: Option<SeenCertificate>,
+    pub certificate: Option<(SeenCertificate, CertificateFacts)>,
     /// What the rollups have to take; one entry an hour.
     pub closed: Vec<ClosedHour>,
     /// What the cached window's latencies have to take (its counts stand in `state`).
@@ -314,7 +315,7 @@ impl<'a> Fold<'a> {
             return;
         };
         self.out.alerts.extend(alert);
-        self.out.certificate = Some(seen.clone());
+        self.out.certificate = Some((seen.clone(), facts.clone()));
         self.seen = Some(seen);
     }
 

@@ -10,9 +10,11 @@ use crate::probe::ErrorKind;
 /// The certificate last seen, and what was announced of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenCertificate {
-    /// What was seen.
-    pub facts: CertificateFacts,
-    /// `scheduled_at` of the probe that saw it.
+    /// SHA-256 of the certificate, in hex.
+    pub fingerprint: String,
+    /// Its faults, the one that decides first.
+    pub errors: Vec<ErrorKind>,
+    /// `scheduled_at` of the probe that saw it so.
     pub seen_at: Time,
     /// The lowest step announced, in days: 0 is its expiry.
     pub warned_days: Option<u16>,
@@ -40,7 +42,7 @@ pub(super) fn see(
     if before.is_some_and(|before| before.seen_at > sight.scheduled_at) {
         return None;
     }
-    let same = before.filter(|before| before.facts.fingerprint_sha256 == facts.fingerprint_sha256);
+    let same = before.filter(|before| before.fingerprint == facts.fingerprint_sha256);
     let days_left = facts.days_remaining(sight.checked_at);
     let warned_days = same.and_then(|same| same.warned_days);
     let step = reached(days_left, facts, service.ssl_expiry_days)
@@ -54,7 +56,7 @@ pub(super) fn see(
         .collect();
     // The expiry is a step, so this fault adds nothing to it.
     let is_news = step.is_some() || faults.iter().any(|fault| *fault != ErrorKind::CertExpired);
-    if same.is_some_and(|same| same.facts.errors == facts.errors) && !is_news {
+    if same.is_some_and(|same| same.errors == facts.errors) && !is_news {
         return None;
     }
     let alert = is_news.then(|| Raised {
@@ -72,7 +74,8 @@ pub(super) fn see(
         },
     });
     let seen = SeenCertificate {
-        facts: facts.clone(),
+        fingerprint: facts.fingerprint_sha256.clone(),
+        errors: facts.errors.clone(),
         seen_at: sight.scheduled_at,
         warned_days: step.or(warned_days),
         warned_errors: known.iter().copied().chain(faults).collect(),

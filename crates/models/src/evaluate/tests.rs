@@ -142,7 +142,8 @@ impl World {
         if let Some(incident) = &mut self.state.incident {
             incident.is_new = false;
         }
-        self.certificate = folded.certificate.or(self.certificate.take());
+        let seen = folded.certificate.map(|(seen, _)| seen);
+        self.certificate = seen.or(self.certificate.take());
         for closed in folded.closed {
             self.rollups
                 .entry(closed.hour)

@@ -110,6 +110,17 @@ impl Target {
         }
     }
 
+    /// Whether the address stood in the URL, so that no lookup is needed.
+    pub fn is_literal(&self) -> bool {
+        matches!(self.host, TargetHost::Literal(_))
+    }
+
+    /// Whether the host is a name of the local network, which only an operator's rule opens: such a name is looked up
+    /// before it is accepted.
+    pub fn is_local_name(&self) -> bool {
+        matches!(self.host, TargetHost::Name { is_local: true, .. })
+    }
+
     pub(crate) fn target_host(&self) -> &TargetHost {
         &self.host
     }

@@ -1,0 +1,297 @@
+//! Facts and faults of a presented certificate, read from the leaf itself and independent of one another.
+
+use chrono::DateTime;
+use models::Time;
+use models::certificate::CertificateFacts;
+use models::probe::ErrorKind;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, Error as TlsError};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use sha2::{Digest as _, Sha256};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::name::Name;
+
+use crate::tls::{SeenChain, Tls};
+use crate::verdict::Failure;
+
+/// A name longer than this is cut; a result stays small whatever a certificate holds.
+const MAX_NAME_CHARS: usize = 256;
+/// How many names a sentence lists.
+const NAMES_IN_SENTENCE: usize = 3;
+
+/// Faults in the order in which they decide: what the owner must mend first.
+const ORDER: [ErrorKind; 9] = [
+    ErrorKind::CertMalformed,
+    ErrorKind::CertExpired,
+    ErrorKind::CertNotYetValid,
+    ErrorKind::CertNameMismatch,
+    ErrorKind::CertSelfSigned,
+    ErrorKind::CertUnknownIssuer,
+    ErrorKind::CertRevoked,
+    ErrorKind::CertBadSignature,
+    ErrorKind::CertUnsupported,
+];
+
+/// Reads what a handshake presented; `None` when it presented nothing.
+pub(crate) fn facts(seen: &SeenChain, tls: &Tls, now: Time) -> Option<CertificateFacts> {
+    let (leaf, rest) = seen.chain.split_first()?;
+    let mut facts = read_leaf(leaf);
+    facts.chain_length = u16::try_from(seen.chain.len()).unwrap_or(u16::MAX);
+    if let Err(verdict) = &seen.verdict {
+        facts.errors = Faults {
+            leaf,
+            rest,
+            name: &seen.name,
+            tls,
+            now,
+        }
+        .all(&facts, verdict);
+    }
+    Some(facts)
+}
+
+/// The facts of a leaf. One that our reader refuses has a fingerprint and nothing else.
+fn read_leaf(leaf: &CertificateDer<'_>) -> CertificateFacts {
+    let mut facts = CertificateFacts {
+        fingerprint_sha256: hex(&Sha256::digest(leaf)),
+        issuer: None,
+        subject: None,
+        sans: Vec::new(),
+        not_before: None,
+        not_after: None,
+        serial: None,
+        chain_length: 1,
+        errors: Vec::new(),
+    };
+    let Ok(certificate) = Certificate::from_der(leaf) else {
+        return facts;
+    };
+    let tbs = certificate.tbs_certificate();
+    facts.issuer = display_name(tbs.issuer(), true);
+    facts.subject = display_name(tbs.subject(), false);
+    facts.serial = Some(hex(tbs.serial_number().as_bytes()));
+    facts.not_before = time(tbs.validity().not_before);
+    facts.not_after = time(tbs.validity().not_after);
+    if let Ok(Some((_critical, SubjectAltName(names)))) = tbs.get_extension::<SubjectAltName>() {
+        facts.sans = names
+            .iter()
+            .filter_map(general_name)
+            .take(CertificateFacts::MAX_SANS)
+            .collect();
+    }
+    facts
+}
+
+/// Asks each question on its own, because a verifier stops at its first complaint.
+struct Faults<'a> {
+    leaf: &'a CertificateDer<'a>,
+    rest: &'a [CertificateDer<'a>],
+    name: &'a ServerName<'a>,
+    tls: &'a Tls,
+    now: Time,
+}
+
+impl Faults<'_> {
+    fn all(&self, facts: &CertificateFacts, verdict: &TlsError) -> Vec<ErrorKind> {
+        let Ok(parsed) = ParsedCertificate::try_from(self.leaf) else {
+            return vec![ErrorKind::CertMalformed];
+        };
+        let mut found: Vec<ErrorKind> = [
+            self.dates(facts),
+            self.name(&parsed),
+            self.chain(&parsed, facts),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if found.is_empty() {
+            found.push(kind_of(verdict));
+        }
+        found.sort_by_key(|kind| ORDER.iter().position(|known| known == kind));
+        found.dedup();
+        found
+    }
+
+    fn dates(&self, facts: &CertificateFacts) -> Option<ErrorKind> {
+        if facts.not_after.is_some_and(|end| self.now > end) {
+            return Some(ErrorKind::CertExpired);
+        }
+        if facts.not_before.is_some_and(|start| self.now < start) {
+            return Some(ErrorKind::CertNotYetValid);
+        }
+        None
+    }
+
+    fn name(&self, parsed: &ParsedCertificate<'_>) -> Option<ErrorKind> {
+        verify_server_name(parsed, self.name)
+            .err()
+            .map(|error| kind_of(&error))
+    }
+
+    /// Judges the chain at a moment when the leaf is valid, so that its dates do not hide the rest.
+    fn chain(&self, parsed: &ParsedCertificate<'_>, facts: &CertificateFacts) -> Option<ErrorKind> {
+        let mut at = self.now;
+        if let Some(end) = facts.not_after {
+            at = at.min(end);
+        }
+        if let Some(start) = facts.not_before {
+            at = at.max(start);
+        }
+        let chain = verify_server_cert_signed_by_trust_anchor(
+            parsed,
+            self.tls.roots(),
+            self.rest,
+            unix_time(at),
+            self.tls.provider().signature_verification_algorithms.all,
+        );
+        let kind = kind_of(&chain.err()?);
+        let nobody_vouches = matches!(
+            kind,
+            ErrorKind::CertUnknownIssuer | ErrorKind::CertUnsupported
+        );
+        if nobody_vouches && is_self_issued(self.leaf) {
+            return Some(ErrorKind::CertSelfSigned);
+        }
+        Some(kind)
+    }
+}
+
+/// The kind of one complaint.
+pub(crate) fn kind_of(error: &TlsError) -> ErrorKind {
+    let TlsError::InvalidCertificate(error) = error else {
+        return ErrorKind::CertUnsupported;
+    };
+    match error {
+        CertificateError::BadEncoding => ErrorKind::CertMalformed,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ErrorKind::CertExpired
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ErrorKind::CertNotYetValid
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            ErrorKind::CertNameMismatch
+        }
+        CertificateError::UnknownIssuer => ErrorKind::CertUnknownIssuer,
+        CertificateError::Revoked => ErrorKind::CertRevoked,
+        CertificateError::BadSignature => ErrorKind::CertBadSignature,
+        _ => ErrorKind::CertUnsupported,
+    }
+}
+
+/// The sentence for a certificate's deciding fault.
+pub(crate) fn failure(facts: &CertificateFacts, kind: ErrorKind, host: &str) -> Failure {
+    let day = |time: Option<Time>| {
+        time.map_or_else(
+            || "an unknown date".to_owned(),
+            |time| time.format("%Y-%m-%d %H:%M UTC").to_string(),
+        )
+    };
+    let message = match kind {
+        ErrorKind::CertExpired => match facts.not_after {
+            end if facts.errors.contains(&kind) => {
+                format!("the certificate expired on {}", day(end))
+            }
+            _ => "a certificate of the chain has expired".to_owned(),
+        },
+        ErrorKind::CertNotYetValid => {
+            format!(
+                "the certificate is not valid before {}",
+                day(facts.not_before)
+            )
+        }
+        ErrorKind::CertNameMismatch => match names(facts) {
+            Some(names) => format!("the certificate is for {names}, not for {host}"),
+            None => format!("the certificate names no host, so it does not hold for {host}"),
+        },
+        ErrorKind::CertSelfSigned => "the certificate is self-signed".to_owned(),
+        ErrorKind::CertUnknownIssuer => format!(
+            "the certificate was issued by {}, which is not trusted, or an intermediate certificate is missing",
+            facts.issuer.as_deref().unwrap_or("an unnamed authority")
+        ),
+        ErrorKind::CertRevoked => "the certificate was revoked".to_owned(),
+        ErrorKind::CertBadSignature => {
+            "a signature of the certificate chain does not hold".to_owned()
+        }
+        ErrorKind::CertMalformed => "the certificate can't be read".to_owned(),
+        _ => "the certificate is of a kind that is not supported for servers".to_owned(),
+    };
+    Failure::new(kind, message)
+}
+
+fn names(facts: &CertificateFacts) -> Option<String> {
+    let shown: Vec<&str> = facts
+        .sans
+        .iter()
+        .take(NAMES_IN_SENTENCE)
+        .map(String::as_str)
+        .collect();
+    let more = facts.sans.len().saturating_sub(shown.len());
+    match (shown.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(shown.join(", ")),
+        (false, more) => Some(format!("{} and {more} more", shown.join(", "))),
+    }
+}
+
+fn is_self_issued(leaf: &CertificateDer<'_>) -> bool {
+    Certificate::from_der(leaf).is_ok_and(|certificate| {
+        let tbs = certificate.tbs_certificate();
+        tbs.issuer() == tbs.subject()
+    })
+}
+
+/// The part of a name that people know: its common name, for an issuer else its organisation, else all of it.
+fn display_name(name: &Name, is_issuer: bool) -> Option<String> {
+    let common = name.common_name().ok().flatten();
+    let organisation = || name.organization().ok().flatten().filter(|_| is_issuer);
+    let text = match common.or_else(organisation) {
+        Some(text) => text.value().into_owned(),
+        None => name.to_string(),
+    };
+    let text: String = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_NAME_CHARS)
+        .collect();
+    (!text.is_empty()).then_some(text)
+}
+
+fn general_name(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.as_str().chars().take(MAX_NAME_CHARS).collect()),
+        GeneralName::IpAddress(octets) => {
+            let octets = octets.as_bytes();
+            let v4 = <[u8; 4]>::try_from(octets).map(std::net::IpAddr::from);
+            let v6 = <[u8; 16]>::try_from(octets).map(std::net::IpAddr::from);
+            v4.or(v6).ok().map(|ip| ip.to_string())
+        }
+        _ => None,
+    }
+}
+
+fn time(time: x509_cert::time::Time) -> Option<Time> {
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok()?;
+    DateTime::from_timestamp(seconds, 0)
+}
+
+/// The product's time as rustls takes it; before 1970 is 1970.
+pub(crate) fn unix_time(time: Time) -> UnixTime {
+    let seconds = u64::try_from(time.timestamp()).unwrap_or(0);
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        if write!(text, "{byte:02x}").is_err() {
+            break; // never: a String takes everything
+        }
+    }
+    text
+}

@@ -1,0 +1,196 @@
+//! What a prober is told by its environment.
+
+use std::net::SocketAddr;
+
+use bus::route::valid_region;
+use guard::AllowRule;
+use ipnet::IpNet;
+use models::DEFAULT_REGION;
+use runtime::env::{BrokerConfig, EnvErrors, OpsConfig, Reader, Vars};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+/// Probes in flight where `WORKER_POOL_SIZE` is unset.
+const DEFAULT_POOL: usize = 1000;
+/// Past this one process has not enough ports towards one destination.
+const MAX_POOL: usize = 50_000;
+/// Probes in flight to one address where `PROBES_PER_ADDRESS` is unset: enough for a large shared host, too few to
+/// hurt one.
+const DEFAULT_PER_ADDRESS: usize = 64;
+/// The product's name and version, as targets see it.
+const USER_AGENT: &str = concat!(
+    "Pulsemon/",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR")
+);
+
+/// Everything a prober needs to run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The broker.
+    pub broker: BrokerConfig,
+    /// The port for health and metrics.
+    pub ops: OpsConfig,
+    /// Whose jobs are taken.
+    pub region: String,
+    /// Probes in flight, at most.
+    pub pool_size: usize,
+    /// Probes in flight of one tenant, at most.
+    pub per_tenant: usize,
+    /// Probes in flight to one address, at most.
+    pub per_address: usize,
+    /// What is opened beyond the public internet.
+    pub allow: Vec<AllowRule>,
+    /// What is closed beyond the built-in list.
+    pub deny: Vec<IpNet>,
+    /// Roots trusted beside Mozilla's.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// Sent with every request.
+    pub user_agent: String,
+    /// The one name server to ask; the system's where `None`. Only a caller can set it.
+    pub name_server: Option<SocketAddr>,
+}
+
+impl Config {
+    /// Reads `AMQP_URL`, `OPS_PORT`, `REGION`, `WORKER_POOL_SIZE`, `PROBES_PER_TENANT`, `PROBES_PER_ADDRESS`,
+    /// `PROBE_ALLOW_CIDRS`, `PROBE_DENY_CIDRS`, `PROBE_EXTRA_CA_FILE` and `APP_BASE_URL`.
+    ///
+    /// # Errors
+    /// Every variable that is missing or wrong.
+    pub fn from_env(vars: &impl Vars) -> Result<Self, EnvErrors> {
+        let r = Reader::new(vars);
+        let broker = BrokerConfig::read(&r);
+        let ops = OpsConfig::read(&r);
+        let region = region(&r);
+        let pool_size = r.ranged("WORKER_POOL_SIZE", DEFAULT_POOL, 1..=MAX_POOL);
+        let quarter = pool_size.unwrap_or(DEFAULT_POOL).div_ceil(4);
+        let per_tenant = r.ranged("PROBES_PER_TENANT", quarter, 1..=MAX_POOL);
+        let per_address = r.ranged("PROBES_PER_ADDRESS", DEFAULT_PER_ADDRESS, 1..=MAX_POOL);
+        let allow = allow_rules(&r);
+        let deny = r.list::<IpNet>("PROBE_DENY_CIDRS");
+        let extra_roots = extra_roots(&r);
+        let user_agent = user_agent(&r);
+        r.finish(|| {
+            Some(Self {
+                broker: broker?,
+                ops: ops?,
+                region: region?,
+                pool_size: pool_size?,
+                per_tenant: per_tenant?,
+                per_address: per_address?,
+                allow: allow?,
+                deny: deny?,
+                extra_roots: extra_roots?,
+                user_agent: user_agent?,
+                name_server: None,
+            })
+        })
+    }
+
+    /// The broker's host, which is nobody's service. Addresses need no name rule, and `localhost` is judged by its
+    /// address.
+    pub(crate) fn own_names(&self) -> Option<String> {
+        let url = Url::parse(self.broker.amqp_url.expose_secret()).ok()?;
+        let host = url.host_str()?;
+        let is_address = host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok();
+        (!is_address && host != "localhost").then(|| host.to_owned())
+    }
+}
+
+fn region(r: &Reader<'_>) -> Option<String> {
+    let region = r.or("REGION", DEFAULT_REGION.to_owned())?;
+    if valid_region(&region) {
+        return Some(region);
+    }
+    r.refuse(
+        "REGION",
+        format!("`{region}` is not 1 to 63 lower-case letters, digits and -"),
+    )
+}
+
+fn allow_rules(r: &Reader<'_>) -> Option<Vec<AllowRule>> {
+    let text = r.text("PROBE_ALLOW_CIDRS").unwrap_or_default();
+    match AllowRule::parse_list(&text) {
+        Ok(rules) => Some(rules),
+        Err(errors) => {
+            let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            r.refuse("PROBE_ALLOW_CIDRS", said.join("; "))
+        }
+    }
+}
+
+fn extra_roots(r: &Reader<'_>) -> Option<Vec<CertificateDer<'static>>> {
+    const NAME: &str = "PROBE_EXTRA_CA_FILE";
+    let Some(path) = r.text(NAME) else {
+        return Some(Vec::new());
+    };
+    let pem = match std::fs::read(&path) {
+        Ok(pem) => pem,
+        Err(error) => return r.refuse(NAME, format!("cannot read {path}: {error}")),
+    };
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match roots {
+        Ok(roots) if !roots.is_empty() => Some(roots),
+        Ok(_none) => r.refuse(NAME, format!("{path} holds no certificate in PEM form")),
+        Err(error) => r.refuse(NAME, format!("{path} is not valid PEM: {error}")),
+    }
+}
+
+/// Names the product and, where the installation has a public address, whom to ask about it.
+fn user_agent(r: &Reader<'_>) -> Option<String> {
+    match r.optional::<Url>("APP_BASE_URL") {
+        Some(url) => Some(format!("{USER_AGENT} (+{url})")),
+        None => Some(USER_AGENT.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn defaults_need_nothing_but_a_broker() {
+        let vars = HashMap::from([
+            ("AMQP_URL", "amqp://u:p@broker.example/v"),
+            ("APP_BASE_URL", "https://status.example"),
+        ]);
+        let config = Config::from_env(&vars).unwrap();
+        assert_eq!(
+            (config.pool_size, config.per_tenant, config.per_address),
+            (1000, 250, 64)
+        );
+        assert_eq!(config.region, "default");
+        assert_eq!(config.user_agent, "Pulsemon/0.1 (+https://status.example/)");
+        assert_eq!(config.own_names().as_deref(), Some("broker.example"));
+        assert!(config.allow.is_empty() && config.deny.is_empty() && config.extra_roots.is_empty());
+    }
+
+    #[test]
+    fn every_bad_variable_is_named_at_once() {
+        let vars = HashMap::from([
+            ("AMQP_URL", "http://broker"),
+            ("REGION", "Mars!"),
+            ("WORKER_POOL_SIZE", "0"),
+            ("PROBES_PER_TENANT", "many"),
+            ("PROBES_PER_ADDRESS", "-1"),
+            ("PROBE_ALLOW_CIDRS", "localhost"),
+            ("PROBE_DENY_CIDRS", "10.0.0.0/40"),
+            ("PROBE_EXTRA_CA_FILE", "/nowhere/ca.pem"),
+            ("APP_BASE_URL", "status"),
+        ]);
+        let errors = Config::from_env(&vars).unwrap_err();
+        let mut named = errors.names();
+        named.sort_unstable();
+        let mut expected: Vec<&str> = vars.keys().copied().collect();
+        expected.sort_unstable();
+        assert_eq!(named, expected);
+    }
+}

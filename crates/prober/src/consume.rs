@@ -1,0 +1,314 @@
+//! From a batch of jobs to results on their way: what is read, what is refused, what is run.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bus::{Delivery, Subscription};
+use chrono::TimeDelta;
+use futures_util::FutureExt as _;
+use models::message::{BadItem, JobBatch, ProbeJob};
+use models::probe::{Outcome, ProbeResult};
+use runtime::{Clock, Shutdown};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::gate::{Entry, Gate};
+use crate::ledger::Ledger;
+use crate::offset::OffsetLearner;
+use crate::probe::{Engine, Finding};
+
+/// Longest timeout that the API accepts.
+const MAX_TIMEOUT_MS: u32 = 60_000;
+/// A job further ahead of its own publication than this is not one of a scheduler's: its lead is 2 s.
+const MAX_AHEAD: TimeDelta = TimeDelta::seconds(60);
+
+/// What every job needs.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) engine: Engine,
+    pub(crate) gate: Gate,
+    pub(crate) ledger: Arc<Ledger<Delivery>>,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) prober: String,
+    pub(crate) offset: Mutex<OffsetLearner>,
+}
+
+/// Takes batches until asked to stop. Then batches that wait are left where they are: they go back to the queue when
+/// the connection closes. Returns when all that had begun has ended.
+pub(crate) async fn run(
+    worker: Arc<Worker>,
+    mut jobs: Subscription,
+    results: mpsc::Sender<Arc<ProbeResult>>,
+) -> anyhow::Result<()> {
+    let tasks = TaskTracker::new();
+    let shutdown = worker.shutdown.clone();
+    let mut ended = Ok(());
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = shutdown.requested() => break,
+            delivery = jobs.next() => delivery,
+        };
+        match delivery {
+            Some(delivery) => worker.clone().take(delivery, &results, &tasks),
+            None => {
+                ended = Err(anyhow::anyhow!("the broker's client has ended"));
+                break;
+            }
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+    ended
+}
+
+impl Worker {
+    /// Reads one batch and sets its jobs going.
+    fn take(
+        self: Arc<Self>,
+        delivery: Delivery,
+        results: &mpsc::Sender<Arc<ProbeResult>>,
+        tasks: &TaskTracker,
+    ) {
+        let (published_at, decoded) = match JobBatch::decode(&delivery.body) {
+            Ok(batch) => batch,
+            Err(error) => {
+                tasks.spawn(bury(delivery, error.to_string()));
+                return;
+            }
+        };
+        if !delivery.redelivered {
+            self.learn_offset(published_at);
+        }
+        let mut bad = decoded.bad;
+        let mut jobs = decoded.items;
+        jobs.retain(|job| match check(job, published_at) {
+            Ok(()) => true,
+            Err(reason) => {
+                let raw = serde_json::to_vec(job).unwrap_or_default();
+                bad.push(BadItem { raw, reason });
+                false
+            }
+        });
+        if bad.is_empty() {
+            self.start(delivery, jobs, results, tasks);
+            return;
+        }
+        let (results, inner_tasks) = (results.clone(), tasks.clone());
+        tasks.spawn(async move {
+            if let Some(delivery) = bury_parts(delivery, bad).await {
+                self.start(delivery, jobs, &results, &inner_tasks);
+            }
+        });
+    }
+
+    fn start(
+        self: Arc<Self>,
+        delivery: Delivery,
+        jobs: Vec<ProbeJob>,
+        results: &mpsc::Sender<Arc<ProbeResult>>,
+        tasks: &TaskTracker,
+    ) {
+        let admitted = self.ledger.admit(delivery, jobs, self.clock.now());
+        for job in admitted.run {
+            tasks.spawn(self.clone().run_job(job, results.clone()));
+        }
+        if !admitted.resend.is_empty() {
+            let results = results.clone();
+            tasks.spawn(async move {
+                for result in admitted.resend {
+                    report(&results, result).await;
+                }
+            });
+        }
+        if let Some(empty) = admitted.done {
+            tasks.spawn(empty.ack());
+        }
+    }
+
+    fn learn_offset(&self, published_at: models::Time) {
+        let delay = self.clock.local_now() - published_at;
+        let mut learner = self.offset.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(offset) = learner.learn(delay, Instant::now(), self.clock.shift()) {
+            self.clock.set_offset(offset);
+            #[expect(
+                clippy::as_conversions,
+                reason = "a gauge is a float; precision does not matter"
+            )]
+            metrics::gauge!("pulsemon_prober_clock_offset_ms")
+                .set(offset.num_milliseconds() as f64);
+        }
+    }
+
+    /// One job from its gate to its result.
+    async fn run_job(self: Arc<Self>, job: ProbeJob, results: mpsc::Sender<Arc<ProbeResult>>) {
+        let entry = tokio::select! {
+            biased;
+            () = self.shutdown.requested() => return, // not begun: its batch goes back
+            entry = self.gate.enter(&job) => entry,
+        };
+        let Entry::Go(_place) = entry else {
+            metrics::counter!("pulsemon_prober_stale_jobs_total").increment(1);
+            bus::ack_all(self.ledger.skipped(job.probe_id)).await;
+            return;
+        };
+        let result = Arc::new(self.probe(&job).await);
+        self.ledger.found(&result);
+        report(&results, result).await;
+    }
+
+    async fn probe(&self, job: &ProbeJob) -> ProbeResult {
+        let started_at = self.clock.now();
+        note_start(job, started_at);
+        metrics::gauge!("pulsemon_prober_in_flight").increment(1);
+        // A probe that panics is our failure and must not take its batch with it.
+        let probing = AssertUnwindSafe(Box::pin(self.engine.probe(job, started_at))).catch_unwind();
+        let finding = probing.await.unwrap_or_else(|_panic| {
+            tracing::error!(probe.id = %job.probe_id, service.id = %job.service_id, "a probe panicked");
+            Finding::internal("the probe failed unexpectedly")
+        });
+        metrics::gauge!("pulsemon_prober_in_flight").decrement(1);
+        let result = finding.into_result(job, started_at, &self.prober);
+        note_end(&result);
+        result
+    }
+}
+
+/// Closed only when the reporter has given up at the drain deadline; the batch comes again then.
+async fn report(results: &mpsc::Sender<Arc<ProbeResult>>, result: Arc<ProbeResult>) {
+    if results.send(result).await.is_err() {
+        tracing::warn!("a result came after the deadline; its job will come again");
+    }
+}
+
+/// What a job must hold before anything is done for it. The URL is judged by the probe.
+fn check(job: &ProbeJob, published_at: models::Time) -> Result<(), String> {
+    if !(1..=MAX_TIMEOUT_MS).contains(&job.timeout_ms) {
+        return Err(format!(
+            "timeout_ms {} is not within 1..={MAX_TIMEOUT_MS}",
+            job.timeout_ms
+        ));
+    }
+    if !(100..=599).contains(&job.expected_status) {
+        return Err(format!(
+            "expected_status {} is not within 100..=599",
+            job.expected_status
+        ));
+    }
+    if job.not_after < job.scheduled_at {
+        return Err("not_after lies before scheduled_at".to_owned());
+    }
+    if job.scheduled_at - published_at > MAX_AHEAD {
+        return Err("scheduled_at lies more than a minute after published_at".to_owned());
+    }
+    Ok(())
+}
+
+async fn bury(delivery: Delivery, reason: String) {
+    if let Err(error) = delivery.bury(&reason).await {
+        tracing::error!(%error, "a batch that can't be read went back to its queue");
+    }
+}
+
+/// Buries what can't be read; gives the batch back when that is safe, so that the rest can go on.
+async fn bury_parts(delivery: Delivery, bad: Vec<BadItem>) -> Option<Delivery> {
+    for item in bad {
+        if let Err(error) = delivery.bury_part(item.raw, &item.reason).await {
+            tracing::error!(%error, "a job that can't be read went back to its queue with its batch");
+            delivery.reject_requeue().await;
+            return None;
+        }
+    }
+    Some(delivery)
+}
+
+#[expect(
+    clippy::as_conversions,
+    reason = "a histogram takes floats; precision does not matter"
+)]
+fn note_start(job: &ProbeJob, started_at: models::Time) {
+    let late = (started_at - job.scheduled_at)
+        .num_microseconds()
+        .unwrap_or(0);
+    metrics::histogram!("pulsemon_prober_start_delay_ms", "kind" => job.kind.as_str())
+        .record(late.max(0) as f64 / 1000.0);
+}
+
+fn note_end(result: &ProbeResult) {
+    let class = result
+        .error
+        .as_ref()
+        .map_or("none", |error| error.kind.class().as_str());
+    metrics::counter!("pulsemon_prober_probes_total", "outcome" => result.outcome.as_str(), "error_class" => class).increment(1);
+    if result.outcome == Outcome::Inconclusive {
+        tracing::warn!(probe.id = %result.probe_id, service.id = %result.service_id, "a probe could not judge");
+    } else {
+        tracing::debug!(probe.id = %result.probe_id, service.id = %result.service_id, outcome = result.outcome.as_str(), "probed");
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use models::id::{ProbeId, ServiceId, UserId};
+    use models::probe::ProbeKind;
+
+    use super::*;
+
+    pub(crate) fn job() -> ProbeJob {
+        let due = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        ProbeJob {
+            probe_id: ProbeId::from(uuid::Uuid::from_u128(3)),
+            service_id: ServiceId::from(uuid::Uuid::from_u128(1)),
+            user_id: UserId::from(uuid::Uuid::from_u128(2)),
+            kind: ProbeKind::Slot,
+            region: "default".into(),
+            scheduled_at: due,
+            not_after: due + TimeDelta::seconds(5),
+            config_version: 1,
+            url: "https://example.com/".into(),
+            timeout_ms: 1000,
+            expected_status: 200,
+            follow_redirects: true,
+            avoid_prober: None,
+            answers: None,
+        }
+    }
+
+    #[test]
+    fn a_job_outside_its_bounds_is_named() {
+        let published_at = job().scheduled_at - TimeDelta::seconds(2);
+        let said = |change: fn(&mut ProbeJob)| {
+            let mut job = job();
+            change(&mut job);
+            check(&job, published_at).err()
+        };
+        assert_eq!(said(|_| {}), None);
+        assert!(
+            said(|job| job.timeout_ms = 0)
+                .unwrap()
+                .contains("timeout_ms")
+        );
+        assert!(
+            said(|job| job.timeout_ms = 60_001)
+                .unwrap()
+                .contains("timeout_ms")
+        );
+        assert!(
+            said(|job| job.expected_status = 99)
+                .unwrap()
+                .contains("expected_status")
+        );
+        assert!(
+            said(|job| job.not_after = job.scheduled_at - TimeDelta::seconds(1))
+                .unwrap()
+                .contains("not_after")
+        );
+        let far = said(|job| {
+            job.scheduled_at += TimeDelta::days(1);
+            job.not_after = job.scheduled_at;
+        });
+        assert!(far.unwrap().contains("scheduled_at"));
+    }
+}

@@ -1,0 +1,183 @@
+//! Which batches of jobs are open and what became of each of their probes.
+//!
+//! A batch is done when the last of its results is confirmed (or its job was stale). A batch that comes again, because
+//! its connection was lost, finds what was already probed: it is sent again and not probed again.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use models::Time;
+use models::id::ProbeId;
+use models::message::ProbeJob;
+use models::probe::ProbeResult;
+
+/// `D` is what settles a batch.
+#[derive(Debug)]
+pub(crate) struct Ledger<D> {
+    inner: Mutex<Inner<D>>,
+}
+
+#[derive(Debug)]
+struct Inner<D> {
+    next_batch: u64,
+    batches: HashMap<u64, Batch<D>>,
+    probes: HashMap<ProbeId, Known>,
+    pruned_at: Option<Time>,
+}
+
+#[derive(Debug)]
+struct Batch<D> {
+    delivery: D,
+    waiting: HashSet<ProbeId>,
+}
+
+#[derive(Debug)]
+struct Known {
+    found: Option<Arc<ProbeResult>>,
+    batches: Vec<u64>,
+    not_after: Time,
+}
+
+/// What to do with a batch that came in.
+#[derive(Debug)]
+pub(crate) struct Admitted<D> {
+    /// To be probed.
+    pub(crate) run: Vec<ProbeJob>,
+    /// Probed before; to be sent again.
+    pub(crate) resend: Vec<Arc<ProbeResult>>,
+    /// The batch itself, when nothing in it needs waiting for.
+    pub(crate) done: Option<D>,
+}
+
+/// How often results that nobody asked for again are looked for.
+const PRUNE_EVERY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+
+impl<D> Ledger<D> {
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                next_batch: 0,
+                batches: HashMap::new(),
+                probes: HashMap::new(),
+                pruned_at: None,
+            }),
+        }
+    }
+
+    /// Opens a batch.
+    pub(crate) fn admit(&self, delivery: D, jobs: Vec<ProbeJob>, now: Time) -> Admitted<D> {
+        let mut inner = self.lock();
+        inner.prune(now);
+        if jobs.is_empty() {
+            return Admitted {
+                run: Vec::new(),
+                resend: Vec::new(),
+                done: Some(delivery),
+            };
+        }
+        let number = inner.next_batch;
+        inner.next_batch = inner.next_batch.wrapping_add(1);
+        let probes: HashSet<ProbeId> = jobs.iter().map(|job| job.probe_id).collect();
+        let mut admitted = Admitted {
+            run: Vec::with_capacity(jobs.len()),
+            resend: Vec::new(),
+            done: None,
+        };
+        for job in jobs {
+            if let Some(known) = inner.probes.get_mut(&job.probe_id) {
+                known.batches.push(number);
+                admitted.resend.extend(known.found.clone());
+                continue;
+            }
+            inner.probes.insert(
+                job.probe_id,
+                Known {
+                    found: None,
+                    batches: vec![number],
+                    not_after: job.not_after,
+                },
+            );
+            admitted.run.push(job);
+        }
+        let batch = Batch {
+            delivery,
+            waiting: probes,
+        };
+        inner.batches.insert(number, batch);
+        admitted
+    }
+
+    /// A probe has its result, which is not confirmed yet.
+    pub(crate) fn found(&self, result: &Arc<ProbeResult>) {
+        if let Some(known) = self.lock().probes.get_mut(&result.probe_id) {
+            known.found = Some(result.clone());
+        }
+    }
+
+    /// A job was too late to be probed. Returns the batches that are done by that.
+    pub(crate) fn skipped(&self, probe: ProbeId) -> Vec<D> {
+        let mut inner = self.lock();
+        let done = inner.settle(probe);
+        inner.probes.remove(&probe);
+        done
+    }
+
+    /// These results are safe with the broker. Returns the batches that are done by that.
+    pub(crate) fn confirmed(&self, probes: impl IntoIterator<Item = ProbeId>) -> Vec<D> {
+        let mut inner = self.lock();
+        let mut done = Vec::new();
+        for probe in probes {
+            done.extend(inner.settle(probe));
+        }
+        done
+    }
+
+    /// How many batches are open.
+    #[cfg(test)]
+    fn open(&self) -> usize {
+        self.lock().batches.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<D>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D> Inner<D> {
+    /// Takes a probe off what its batches wait for.
+    fn settle(&mut self, probe: ProbeId) -> Vec<D> {
+        let Some(known) = self.probes.get_mut(&probe) else {
+            return Vec::new();
+        };
+        let mut done = Vec::new();
+        for number in std::mem::take(&mut known.batches) {
+            let Some(batch) = self.batches.get_mut(&number) else {
+                continue;
+            };
+            batch.waiting.remove(&probe);
+            if batch.waiting.is_empty()
+                && let Some(batch) = self.batches.remove(&number)
+            {
+                done.push(batch.delivery);
+            }
+        }
+        done
+    }
+
+    /// A result is kept until its job is stale: an acknowledgement can get lost with its connection, and then the
+    /// batch comes again. After that a job that comes again is not run anyway.
+    fn prune(&mut self, now: Time) {
+        if self
+            .pruned_at
+            .is_some_and(|pruned_at| now - pruned_at < PRUNE_EVERY && now >= pruned_at)
+        {
+            return;
+        }
+        self.pruned_at = Some(now);
+        self.probes
+            .retain(|_, known| !known.batches.is_empty() || known.not_after >= now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

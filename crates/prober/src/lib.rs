@@ -1,0 +1,28 @@
+//! Takes jobs, probes what they name at the moment they name, and sends what it found.
+//!
+//! It has no database and keeps nothing that a kill may not take. A target that is down is a value; an error is our
+//! own failure. Every socket to a tenant's destination comes from `guard`.
+//!
+//! Start reading at `probe.rs` (the timeline of one probe), then `consume.rs` (from job to acknowledged result).
+
+mod cert;
+mod config;
+mod consume;
+mod exchange;
+mod files;
+mod gate;
+mod ledger;
+mod limits;
+mod meter;
+mod offset;
+mod probe;
+mod publish;
+mod redirect;
+mod run;
+mod stopwatch;
+mod tls;
+mod verdict;
+
+pub use config::Config;
+pub use probe::{Engine, EngineConfig, Finding};
+pub use run::run;

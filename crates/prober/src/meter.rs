@@ -1,0 +1,290 @@
+//! Streams that count and watch: how much came in, what the first byte was, when the last byte went out.
+//!
+//! Two layers share one [`Seen`]: [`Raw`] sits on the socket and stops a flood whatever layer it hides in (TLS records,
+//! `1xx` answers, chunk extensions, trailers); [`Plain`] sits where HTTP is readable.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// Reading stops once this much has come in; the last read can add at most [`LARGEST_READ`], so one probe never reads
+/// more than 256 KiB from the network.
+pub(crate) const READ_STOP: u64 = 256 * 1024 - LARGEST_READ;
+/// hyper reads into at most 32 KiB (its buffer is bounded), rustls into less.
+const LARGEST_READ: u64 = 32 * 1024;
+
+/// The peer sent more than a probe reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("read limit reached")]
+pub(crate) struct ReadLimitReached;
+
+/// Bytes read from the network over all hops of one probe.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReadBudget(Arc<AtomicU64>);
+
+impl ReadBudget {
+    /// How much was read so far.
+    pub(crate) fn used(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What passed over one connection.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    opened: Instant,
+    /// 256 while nothing has come.
+    first_byte: AtomicU16,
+    any_answer: AtomicBool,
+    bare_line_feed: AtomicBool,
+    last_write_us: AtomicU64,
+}
+
+/// No byte has this value.
+const NOTHING_YET: u16 = 256;
+
+impl Seen {
+    fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            first_byte: AtomicU16::new(NOTHING_YET),
+            any_answer: AtomicBool::new(false),
+            bare_line_feed: AtomicBool::new(false),
+            last_write_us: AtomicU64::new(0),
+        }
+    }
+
+    /// The first byte on the wire, under TLS.
+    pub(crate) fn first_byte(&self) -> Option<u8> {
+        u8::try_from(self.first_byte.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Whether a byte of an HTTP answer came.
+    pub(crate) fn any_answer(&self) -> bool {
+        self.any_answer.load(Ordering::Relaxed)
+    }
+
+    /// Whether a line of an HTTP/1 head ended without its carriage return.
+    pub(crate) fn bare_line_feed(&self) -> bool {
+        self.bare_line_feed.load(Ordering::Relaxed)
+    }
+
+    /// When the last byte of HTTP was handed to the socket.
+    pub(crate) fn last_write(&self) -> Instant {
+        self.opened + std::time::Duration::from_micros(self.last_write_us.load(Ordering::Relaxed))
+    }
+
+    fn note_write(&self) {
+        let since = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last_write_us.store(since, Ordering::Relaxed);
+    }
+}
+
+/// A socket whose incoming bytes count.
+#[derive(Debug)]
+pub(crate) struct Raw<S> {
+    inner: S,
+    budget: ReadBudget,
+    seen: Arc<Seen>,
+}
+
+impl<S> Raw<S> {
+    pub(crate) fn new(inner: S, budget: ReadBudget) -> Self {
+        Self {
+            inner,
+            budget,
+            seen: Arc::new(Seen::new()),
+        }
+    }
+
+    pub(crate) fn seen(&self) -> Arc<Seen> {
+        self.seen.clone()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Raw<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.budget.used() >= READ_STOP {
+            return Poll::Ready(Err(io::Error::other(ReadLimitReached)));
+        }
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let new = buf.filled().get(before..).unwrap_or_default();
+        if let Some(first) = new.first() {
+            let length = u64::try_from(new.len()).unwrap_or(u64::MAX);
+            self.budget.0.fetch_add(length, Ordering::Relaxed);
+            if self.seen.first_byte().is_none() {
+                self.seen
+                    .first_byte
+                    .store(u16::from(*first), Ordering::Relaxed);
+            }
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Raw<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// A stream of readable HTTP that is watched.
+#[derive(Debug)]
+pub(crate) struct Plain<S> {
+    inner: S,
+    seen: Arc<Seen>,
+    head: Option<HeadLines>,
+}
+
+impl<S> Plain<S> {
+    /// Watches HTTP/1, whose lines must end with CR LF.
+    pub(crate) fn http1(inner: S, seen: Arc<Seen>) -> Self {
+        Self {
+            inner,
+            seen,
+            head: Some(HeadLines::default()),
+        }
+    }
+
+    /// Watches HTTP/2, which has no lines.
+    pub(crate) fn http2(inner: S, seen: Arc<Seen>) -> Self {
+        Self {
+            inner,
+            seen,
+            head: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Plain<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let new = buf.filled().get(before..).unwrap_or_default();
+        if !new.is_empty() {
+            self.seen.any_answer.store(true, Ordering::Relaxed);
+            if let Some(head) = &mut self.head
+                && head.read(new) == HeadState::BareLineFeed
+            {
+                self.seen.bare_line_feed.store(true, Ordering::Relaxed);
+            }
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Plain<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        if matches!(polled, Poll::Ready(Ok(_))) {
+            self.seen.note_write();
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// Follows the lines of an HTTP/1 head up to its blank line. Interim answers (`1xx`) come before the one that counts,
+/// and their lines are not looked at further: a bare line feed in the first head is what this is for.
+#[derive(Debug, Default)]
+struct HeadLines {
+    state: HeadState,
+    previous: u8,
+    line_length: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum HeadState {
+    #[default]
+    Reading,
+    Done,
+    BareLineFeed,
+}
+
+impl HeadLines {
+    fn read(&mut self, bytes: &[u8]) -> HeadState {
+        if self.state != HeadState::Reading {
+            return self.state;
+        }
+        for byte in bytes {
+            match (*byte, self.previous) {
+                (b'\n', b'\r') if self.line_length <= 1 => self.state = HeadState::Done,
+                (b'\n', b'\r') => self.line_length = 0,
+                (b'\n', _) => self.state = HeadState::BareLineFeed,
+                _ => self.line_length = self.line_length.saturating_add(1),
+            }
+            if self.state != HeadState::Reading {
+                break;
+            }
+            self.previous = *byte;
+        }
+        self.state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_line_feed_is_seen_in_the_head_and_ignored_in_the_body() {
+        let state = |text: &str| HeadLines::default().read(text.as_bytes());
+        assert_eq!(state("HTTP/1.1 200 OK\r\nA: b\r\n"), HeadState::Reading);
+        assert_eq!(
+            state("HTTP/1.1 200 OK\r\nA: b\r\n\r\na\nb"),
+            HeadState::Done
+        );
+        assert_eq!(
+            state("HTTP/1.1 200 OK\nA: b\r\n\r\n"),
+            HeadState::BareLineFeed
+        );
+        assert_eq!(
+            state("HTTP/1.1 200 OK\r\nA: b\r\n\n"),
+            HeadState::BareLineFeed
+        );
+        let mut lines = HeadLines::default();
+        assert_eq!(lines.read(b"HTTP/1.1 200 OK\r"), HeadState::Reading);
+        assert_eq!(
+            lines.read(b"\n\r\n"),
+            HeadState::Done,
+            "split between two reads"
+        );
+    }
+}

@@ -1,0 +1,393 @@
+//! The timeline of one probe: resolve once, judge every answer, connect, TLS, request, headers, bounded body; hop by
+//! hop under one deadline.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use guard::{CheckedAddr, DialError, Policy, ResolveError, Resolver, Scheme, Target};
+use models::Time;
+use models::certificate::CertificateFacts;
+use models::message::ProbeJob;
+use models::probe::{ErrorKind, Outcome, Phases, ProbeResult};
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use url::Url;
+
+use crate::cert;
+use crate::exchange::{Exchange, Head, Protocol};
+use crate::limits::{KeyedLimit, Turn};
+use crate::meter::{Raw, ReadBudget};
+use crate::redirect::{self, MAX_REDIRECTS};
+use crate::stopwatch::{self, Phase, Stopwatch};
+use crate::tls::Tls;
+use crate::verdict::Failure;
+
+/// What a prober probes with. One per process, shared by all probes; it keeps no connection.
+#[derive(Debug)]
+pub struct Engine {
+    resolver: Resolver,
+    policy: Policy,
+    tls: Tls,
+    user_agent: String,
+    per_address: KeyedLimit<IpAddr>,
+}
+
+/// Settings of an [`Engine`].
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Which destinations are allowed.
+    pub policy: Policy,
+    /// Roots trusted beside Mozilla's.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// Sent with every request.
+    pub user_agent: String,
+    /// Probes at one time to one address.
+    pub per_address: usize,
+}
+
+/// What one probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    outcome: Outcome,
+    status_code: Option<u16>,
+    latency_us: Option<u32>,
+    phases: Phases,
+    hops: u8,
+    error: Option<models::probe::ProbeError>,
+    certificate: Option<CertificateFacts>,
+}
+
+impl Finding {
+    /// The prober itself failed; the target is not judged.
+    pub(crate) fn internal(what: &str) -> Self {
+        Self {
+            outcome: Outcome::Inconclusive,
+            status_code: None,
+            latency_us: None,
+            phases: Phases::default(),
+            hops: 0,
+            error: Some(Failure::internal(what).into_error()),
+            certificate: None,
+        }
+    }
+
+    /// The result that travels on.
+    pub fn into_result(self, job: &ProbeJob, checked_at: Time, prober: &str) -> ProbeResult {
+        ProbeResult {
+            probe_id: job.probe_id,
+            service_id: job.service_id,
+            kind: job.kind,
+            region: job.region.clone(),
+            scheduled_at: job.scheduled_at,
+            config_version: job.config_version,
+            checked_at,
+            outcome: self.outcome,
+            status_code: self.status_code,
+            latency_us: self.latency_us,
+            phases: self.phases,
+            hops: self.hops,
+            error: self.error,
+            certificate: self.certificate,
+            prober: prober.to_owned(),
+            answers: job.answers.clone(),
+        }
+    }
+}
+
+impl Engine {
+    /// Builds the parts that all probes share.
+    ///
+    /// # Errors
+    /// When an extra root can't be used.
+    pub fn new(config: EngineConfig, resolver: Resolver) -> anyhow::Result<Self> {
+        Ok(Self {
+            resolver,
+            policy: config.policy,
+            tls: Tls::new(&config.extra_roots)?,
+            user_agent: config.user_agent,
+            per_address: KeyedLimit::new(config.per_address),
+        })
+    }
+
+    /// Runs one probe; `now` is the product's time, which certificates are judged by.
+    pub async fn probe(&self, job: &ProbeJob, now: Time) -> Finding {
+        let mut trip = Trip::start(job, now);
+        let verdict = self.travel(&mut trip).await;
+        trip.finish(verdict)
+    }
+
+    async fn travel(&self, trip: &mut Trip<'_>) -> Result<(), Failure> {
+        let job = trip.job;
+        let follows = job.follow_redirects && !(300..400).contains(&job.expected_status);
+        let mut url = Url::parse(&job.url)
+            .map_err(|_unparsable| Failure::internal("its URL can't be read"))?;
+        for redirects in 0..=MAX_REDIRECTS {
+            let target = self.judge(&url, redirects)?;
+            let hop = Box::pin(self.hop(&url, &target, redirects, trip)).await;
+            let mut hop = hop.map_err(|failure| failure.after_redirects(redirects))?;
+            let next = if follows {
+                redirect::next(&url, hop.head.status, &hop.head.headers)?
+            } else {
+                None
+            };
+            match next {
+                Some(next) => url = next,
+                None => return hop.settle(job, trip.deadline).await,
+            }
+        }
+        Err(Failure::new(
+            ErrorKind::TooManyRedirects,
+            format!("the server redirects more than {MAX_REDIRECTS} times"),
+        ))
+    }
+
+    fn judge(&self, url: &Url, redirects: usize) -> Result<Target, Failure> {
+        guard::judge_url(url, &self.policy).map_err(|refusal| {
+            tracing::debug!(%refusal, "destination refused");
+            match redirects {
+                0 => Failure::blocked(),
+                _ => Failure::redirect_blocked(Some(&refusal)),
+            }
+        })
+    }
+
+    /// One request, from DNS to the head of its answer.
+    async fn hop(
+        &self,
+        url: &Url,
+        target: &Target,
+        redirects: usize,
+        trip: &mut Trip<'_>,
+    ) -> Result<Hop, Failure> {
+        let addrs = self.resolve(target, redirects, trip).await?;
+        let turn = self.wait_for_turn(&addrs, trip).await;
+        let tcp = connect(&addrs, target.port(), trip).await?;
+        let raw = Raw::new(tcp, trip.budget.clone());
+        let seen = raw.seen();
+        let mut exchange = match target.scheme() {
+            Scheme::Http => Exchange::open(raw, Protocol::Http1, seen, trip.deadline).await?,
+            Scheme::Https => {
+                let (stream, protocol) = self.encrypt(raw, target, redirects == 0, trip).await?;
+                Exchange::open(stream, protocol, seen, trip.deadline).await?
+            }
+        };
+        trip.hops = trip.hops.saturating_add(1);
+        let head = exchange.request(url, &self.user_agent, trip.deadline).await;
+        trip.watch.lap_at(Phase::Request, exchange.written_at());
+        match head {
+            Ok(head) => {
+                trip.watch.lap_at(Phase::FirstByte, head.at);
+                trip.status = Some(head.status.as_u16());
+                Ok(Hop {
+                    head,
+                    exchange,
+                    _turn: turn,
+                })
+            }
+            Err(failure) => {
+                trip.watch.lap(Phase::FirstByte);
+                trip.status = None;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn resolve(
+        &self,
+        target: &Target,
+        redirects: usize,
+        trip: &mut Trip<'_>,
+    ) -> Result<Vec<CheckedAddr>, Failure> {
+        let resolved = self
+            .resolver
+            .resolve(target, &self.policy, trip.deadline)
+            .await;
+        if !target.is_literal() {
+            trip.watch.lap(Phase::Dns);
+        }
+        resolved.map_err(|error| match error {
+            ResolveError::Blocked(refusal) => {
+                tracing::debug!(%refusal, "a resolved address is refused");
+                match redirects {
+                    0 => Failure::blocked(),
+                    _ => Failure::redirect_blocked(None),
+                }
+            }
+            other => Failure::resolve(&other),
+        })
+    }
+
+    /// At most so many probes at one time to one address. Waiting costs the target nothing: the clock stands still.
+    async fn wait_for_turn(
+        &self,
+        addrs: &[CheckedAddr],
+        trip: &mut Trip<'_>,
+    ) -> Option<Turn<IpAddr>> {
+        let first = addrs.first()?;
+        let key = first.socket_addr().ip();
+        if let Some(turn) = self.per_address.try_enter(key) {
+            return Some(turn);
+        }
+        trip.watch.skip();
+        let turn = self.per_address.enter(key).await;
+        trip.deadline += trip.watch.skip();
+        turn
+    }
+
+    async fn encrypt(
+        &self,
+        raw: Raw<TcpStream>,
+        target: &Target,
+        is_own_host: bool,
+        trip: &mut Trip<'_>,
+    ) -> Result<(tokio_rustls::client::TlsStream<Raw<TcpStream>>, Protocol), Failure> {
+        let host = target.host();
+        let name = ServerName::try_from(host.clone()).map_err(|_unusable| {
+            Failure::new(
+                ErrorKind::TlsProtocol,
+                "the host's name can't be used with TLS",
+            )
+        })?;
+        let seen = raw.seen();
+        let (config, recorder) = self.tls.handshake(cert::unix_time(trip.now));
+        let connecting = TlsConnector::from(config).connect(name, raw);
+        let connected = timeout_at(trip.deadline, connecting).await;
+        trip.watch.lap(Phase::Tls);
+        let mut facts = recorder
+            .take()
+            .and_then(|chain| cert::facts(&chain, &self.tls, trip.now));
+        let outcome = match connected {
+            Err(_elapsed) => Err(Failure::new(
+                ErrorKind::TimeoutTls,
+                "the TLS handshake did not end before the timeout",
+            )),
+            Ok(Ok(stream)) => {
+                let protocol = match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => Protocol::Http2,
+                    _ => Protocol::Http1,
+                };
+                Ok((stream, protocol))
+            }
+            Ok(Err(error)) => Err(certificate_failure(&error, facts.as_mut(), &host)
+                .unwrap_or_else(|| Failure::tls(&error, &seen))),
+        };
+        if is_own_host {
+            trip.certificate = facts;
+        }
+        outcome
+    }
+}
+
+async fn connect(
+    addrs: &[CheckedAddr],
+    port: u16,
+    trip: &mut Trip<'_>,
+) -> Result<TcpStream, Failure> {
+    let connected = guard::connect_any(addrs, trip.deadline).await;
+    trip.watch.lap(Phase::Connect);
+    match connected {
+        Ok((stream, used)) => {
+            tracing::trace!(address = %used.socket_addr(), "connected");
+            Ok(stream)
+        }
+        Err(error) => {
+            if let DialError::Local(source) = &error {
+                tracing::error!(error = %source, "no socket for a probe");
+            }
+            Err(Failure::dial(&error, port))
+        }
+    }
+}
+
+/// The failure, when it was the certificate that ended the handshake. A signature that does not fit an otherwise good
+/// certificate is a fault of its own.
+fn certificate_failure(
+    error: &std::io::Error,
+    facts: Option<&mut CertificateFacts>,
+    host: &str,
+) -> Option<Failure> {
+    let tls_error = crate::verdict::find::<rustls::Error>(error)?;
+    let rustls::Error::InvalidCertificate(_) = tls_error else {
+        return None;
+    };
+    let facts = facts?;
+    if facts.errors.is_empty() {
+        facts.errors.push(cert::kind_of(tls_error));
+    }
+    let kind = *facts.errors.first()?;
+    Some(cert::failure(facts, kind, host))
+}
+
+/// A hop whose answer has begun.
+struct Hop {
+    head: Head,
+    exchange: Exchange,
+    _turn: Option<Turn<IpAddr>>,
+}
+
+impl Hop {
+    /// The answer that counts: its status, then as much of its body as is read.
+    async fn settle(&mut self, job: &ProbeJob, deadline: Instant) -> Result<(), Failure> {
+        let status = self.head.status;
+        if status.as_u16() != job.expected_status {
+            let reason = status.canonical_reason().unwrap_or_default();
+            let message = format!(
+                "expected {}, got {} {reason}",
+                job.expected_status,
+                status.as_u16()
+            );
+            return Err(Failure::new(ErrorKind::StatusMismatch, message.trim_end()));
+        }
+        self.exchange.read_body(deadline).await
+    }
+}
+
+/// What one probe carries from hop to hop.
+#[derive(Debug)]
+struct Trip<'a> {
+    job: &'a ProbeJob,
+    now: Time,
+    deadline: Instant,
+    watch: Stopwatch,
+    budget: ReadBudget,
+    hops: u8,
+    status: Option<u16>,
+    certificate: Option<CertificateFacts>,
+}
+
+impl<'a> Trip<'a> {
+    fn start(job: &'a ProbeJob, now: Time) -> Self {
+        let watch = Stopwatch::start();
+        Self {
+            job,
+            now,
+            deadline: watch.started() + Duration::from_millis(u64::from(job.timeout_ms)),
+            watch,
+            budget: ReadBudget::default(),
+            hops: 0,
+            status: None,
+            certificate: None,
+        }
+    }
+
+    fn finish(self, verdict: Result<(), Failure>) -> Finding {
+        let phases = self.watch.read();
+        let error = verdict.err().map(Failure::into_error);
+        let outcome = match &error {
+            None => Outcome::Up,
+            Some(error) if error.kind == ErrorKind::Internal => Outcome::Inconclusive,
+            Some(_) => Outcome::Down,
+        };
+        Finding {
+            outcome,
+            status_code: self.status,
+            latency_us: self.status.map(|_| stopwatch::latency_us(&phases)),
+            phases,
+            hops: self.hops,
+            error,
+            certificate: self.certificate,
+        }
+    }
+}

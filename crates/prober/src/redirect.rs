@@ -1,0 +1,72 @@
+//! Where an answer sends the probe next.
+
+use http::{HeaderMap, StatusCode, header};
+use models::probe::ErrorKind;
+use url::Url;
+
+use crate::verdict::Failure;
+
+/// Redirects followed in one probe; the answer after the last must not be one.
+pub(crate) const MAX_REDIRECTS: usize = 10;
+
+/// The next URL, or `None` when the answer is the one that counts.
+pub(crate) fn next(
+    url: &Url,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Option<Url>, Failure> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let invalid = |what: &str| Err(Failure::new(ErrorKind::RedirectInvalid, what));
+    let Some(location) = headers.get(header::LOCATION) else {
+        return invalid("the server redirects without saying where to");
+    };
+    let Ok(location) = std::str::from_utf8(location.as_bytes()) else {
+        return invalid("the server redirects to something that is not text");
+    };
+    let Ok(mut next) = url.join(location) else {
+        return invalid("the server redirects to something that is not a URL");
+    };
+    next.set_fragment(None);
+    Ok(Some(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_five_redirects_with_a_readable_location_lead_on() {
+        let url = Url::parse("https://example.com/a/b?c").unwrap();
+        let go = |status: u16, location: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::LOCATION, location.try_into().unwrap());
+            next(&url, StatusCode::from_u16(status).unwrap(), &headers)
+        };
+        assert_eq!(
+            go(301, b"../x#y").unwrap().unwrap().as_str(),
+            "https://example.com/x"
+        );
+        assert_eq!(
+            go(308, b"//other.org/").unwrap().unwrap().as_str(),
+            "https://other.org/"
+        );
+        assert_eq!(
+            go(307, "/ü".as_bytes()).unwrap().unwrap().as_str(),
+            "https://example.com/%C3%BC"
+        );
+        assert_eq!(go(304, b"/").unwrap(), None);
+        assert_eq!(go(200, b"/").unwrap(), None);
+        assert_eq!(
+            go(302, b"http://:0").unwrap_err().kind,
+            ErrorKind::RedirectInvalid
+        );
+        assert_eq!(
+            go(302, &[0xff]).unwrap_err().kind,
+            ErrorKind::RedirectInvalid
+        );
+        let bare = next(&url, StatusCode::FOUND, &HeaderMap::new());
+        assert_eq!(bare.unwrap_err().kind, ErrorKind::RedirectInvalid);
+    }
+}

@@ -1,0 +1,134 @@
+//! The process: its parts, and the order in which they begin and end.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context as _;
+use bus::{Bus, BusConfig, Declares, Route};
+use guard::{Policy, Resolver};
+use runtime::{Clock, OpsServer, Readiness, Shutdown};
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::consume::{self, Worker};
+use crate::files;
+use crate::gate::Gate;
+use crate::ledger::Ledger;
+use crate::offset::OffsetLearner;
+use crate::probe::{Engine, EngineConfig};
+use crate::publish::{QUEUE_LENGTH, Reporter};
+
+/// The broker, on `/readyz`.
+const BROKER: &str = "rabbitmq";
+/// Batches a prober holds at least and at most: jobs arrive 2 s before their slot and wait here.
+const PREFETCH: std::ops::RangeInclusive<usize> = 8..=400;
+/// A batch is seldom full: this many probes of the pool bring one batch.
+const PROBES_PER_BATCH: usize = 2;
+
+/// Probes until asked to stop.
+///
+/// # Errors
+/// When a part can't be built from its configuration, or the broker's client ends by itself.
+pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
+    let pool_size = files::make_room(config.pool_size);
+    let engine = engine(&config)?;
+    let readiness = Readiness::new(&[BROKER], shutdown.clone());
+    let ops = OpsServer::start(config.ops, readiness.clone())
+        .await
+        .context("open the ops port")?;
+    let bus = Bus::connect(BusConfig {
+        amqp_url: config.broker.amqp_url.clone(),
+        ca_file: config.broker.ca_file.clone(),
+        process_name: "pulsemon-prober",
+        declares: Declares::Nothing,
+    })?;
+    let watching = tokio::spawn(follow_broker(bus.clone(), readiness, shutdown.clone()));
+
+    let ledger = Arc::new(Ledger::new());
+    let (results, outgoing) = mpsc::channel(QUEUE_LENGTH);
+    let reporter = Reporter {
+        publisher: bus.publisher(),
+        ledger: ledger.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let reporting = tokio::spawn(reporter.run(outgoing));
+    let worker = Arc::new(Worker {
+        engine,
+        gate: Gate::new(clock.clone(), pool_size, config.per_tenant),
+        ledger,
+        clock,
+        shutdown: shutdown.clone(),
+        prober: prober_id(&config.region),
+        offset: Mutex::new(OffsetLearner::default()),
+    });
+    tracing::info!(
+        region = config.region,
+        pool = pool_size,
+        prober = worker.prober,
+        "probing"
+    );
+    let jobs = bus.subscribe(Route::jobs(config.region), prefetch(pool_size));
+
+    let consuming = consume::run(worker, jobs, results);
+    let consumed = shutdown.drain(consuming).await;
+    // The last sender went with `consuming`, so the reporter ends when all is confirmed.
+    let reported = shutdown.drain(reporting).await;
+    bus.close().await;
+    watching.await.context("watch the broker")?;
+    ops.stop().await;
+    if reported.is_err() || consumed.is_err() {
+        tracing::warn!("not all probes ended in time; their jobs will be probed elsewhere");
+    }
+    consumed.unwrap_or(Ok(()))
+}
+
+fn engine(config: &Config) -> anyhow::Result<Engine> {
+    for rule in &config.allow {
+        tracing::warn!(%rule, "PROBE_ALLOW_CIDRS: tenants of this installation can probe this network");
+    }
+    #[expect(
+        clippy::as_conversions,
+        reason = "a gauge is a float; a list of rules is short"
+    )]
+    metrics::gauge!("pulsemon_prober_allow_rules").set(config.allow.len() as f64);
+    let policy = Policy::allowing(config.allow.clone())
+        .denying(config.deny.clone())
+        .with_own_names(config.own_names());
+    let resolver = match config.name_server {
+        Some(server) => Resolver::with_name_server(server),
+        None => Resolver::from_system(),
+    };
+    let settings = EngineConfig {
+        policy,
+        extra_roots: config.extra_roots.clone(),
+        user_agent: config.user_agent.clone(),
+        per_address: config.per_address,
+    };
+    Engine::new(settings, resolver.context("build the resolver")?)
+}
+
+/// Keeps `/readyz` true about the broker.
+async fn follow_broker(bus: Bus, readiness: Readiness, shutdown: Shutdown) {
+    let mut status = bus.status();
+    drop(bus);
+    loop {
+        match status.borrow_and_update().trouble() {
+            None => readiness.set_ready(BROKER),
+            Some(trouble) => readiness.set_not_ready(BROKER, trouble),
+        }
+        tokio::select! {
+            () = shutdown.requested() => return,
+            changed = status.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Tells probers apart, for operators and for second opinions; new with every start.
+fn prober_id(region: &str) -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{region}-{}", random.get(..8).unwrap_or(&random))
+}
+
+fn prefetch(pool_size: usize) -> u16 {
+    let batches = (pool_size / PROBES_PER_BATCH).clamp(*PREFETCH.start(), *PREFETCH.end());
+    u16::try_from(batches).unwrap_or(u16::MAX)
+}

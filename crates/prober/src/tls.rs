@@ -1,0 +1,168 @@
+//! One TLS handshake that verifies like a browser and remembers what it saw.
+//!
+//! rustls forgets the certificates of a handshake that failed, so a verifier in front of the real one keeps the chain
+//! and the verdict. It never softens the verdict: a bad certificate ends the handshake and no request is sent.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+/// What the peer presented and what the verifier said to it.
+#[derive(Debug)]
+pub(crate) struct SeenChain {
+    /// The leaf first.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// The name that was asked for.
+    pub(crate) name: ServerName<'static>,
+    /// The real verifier's word.
+    pub(crate) verdict: Result<(), TlsError>,
+}
+
+/// Everything about TLS that does not change from probe to probe.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    base: ClientConfig,
+    verifier: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+    roots: Arc<RootCertStore>,
+}
+
+impl Tls {
+    /// Trusts Mozilla's roots and `extra`.
+    pub(crate) fn new(extra: &[CertificateDer<'static>]) -> anyhow::Result<Self> {
+        let provider = Arc::new(CryptoProvider {
+            // Listed because another crate's feature would put the hybrid first, which costs a fifth more.
+            kx_groups: vec![
+                kx_group::X25519,
+                kx_group::SECP256R1,
+                kx_group::SECP384R1,
+                kx_group::X25519MLKEM768,
+            ],
+            ..default_provider()
+        });
+        let mut roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        for certificate in extra {
+            roots
+                .add(certificate.clone())
+                .context("add a root from the extra CA file")?;
+        }
+        let roots = Arc::new(roots);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone())
+            .build()
+            .context("build the certificate verifier")?;
+        let mut base = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .context("choose TLS versions")?
+            .with_webpki_verifier(verifier.clone())
+            .with_no_client_auth();
+        base.resumption = Resumption::disabled(); // a resumed session shows no certificate
+        base.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self {
+            base,
+            verifier,
+            provider,
+            roots,
+        })
+    }
+
+    /// A configuration for one handshake at `now`, and where its certificates will be found.
+    pub(crate) fn handshake(&self, now: UnixTime) -> (Arc<ClientConfig>, Arc<Recorder>) {
+        let recorder = Arc::new(Recorder {
+            verifier: self.verifier.clone(),
+            now,
+            seen: Mutex::default(),
+        });
+        let mut config = self.base.clone();
+        config
+            .dangerous()
+            .set_certificate_verifier(recorder.clone());
+        (Arc::new(config), recorder)
+    }
+
+    pub(crate) fn provider(&self) -> &CryptoProvider {
+        &self.provider
+    }
+
+    pub(crate) fn roots(&self) -> &RootCertStore {
+        &self.roots
+    }
+}
+
+/// The verifier of one handshake.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    verifier: Arc<WebPkiServerVerifier>,
+    /// The product's time, not this machine's.
+    now: UnixTime,
+    seen: Mutex<Option<SeenChain>>,
+}
+
+impl Recorder {
+    /// What was presented; `None` when the handshake did not come that far.
+    pub(crate) fn take(&self) -> Option<SeenChain> {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        _system_now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let verdict = self
+            .verifier
+            .verify_server_cert(leaf, rest, name, ocsp, self.now);
+        let seen = SeenChain {
+            chain: std::iter::once(leaf)
+                .chain(rest)
+                .map(|certificate| certificate.clone().into_owned())
+                .collect(),
+            name: name.to_owned(),
+            verdict: verdict.as_ref().map(|_| ()).map_err(Clone::clone),
+        };
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        verdict
+    }
+
+    // Both signature checks go to the real verifier: a default or an assertion here would accept a stolen certificate.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}

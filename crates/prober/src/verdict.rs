@@ -1,0 +1,281 @@
+//! What a failed probe says: one kind, told apart by what was really seen, and one sentence for a person.
+//!
+//! A sentence may carry what the tenant wrote and what his own server showed to the world (a status, a certificate's
+//! names). It never carries an address that was looked up.
+
+use std::io;
+
+use guard::{DialError, Refusal, ResolveError};
+use models::probe::{ErrorKind, ProbeError};
+use rustls::Error as TlsError;
+
+use crate::meter::{ReadLimitReached, Seen};
+
+/// A probe that found something wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// Our own fault, in words that name no internals.
+    pub(crate) fn internal(what: &str) -> Self {
+        Self::new(
+            ErrorKind::Internal,
+            format!("the prober could not judge: {what}"),
+        )
+    }
+
+    /// The destination of the service itself is not allowed.
+    pub(crate) fn blocked() -> Self {
+        Self::new(
+            ErrorKind::BlockedDestination,
+            "the destination is not allowed to be probed",
+        )
+    }
+
+    pub(crate) fn resolve(error: &ResolveError) -> Self {
+        let kind = match error {
+            ResolveError::NxDomain => ErrorKind::DnsNxdomain,
+            ResolveError::ServFail => ErrorKind::DnsServfail,
+            ResolveError::Timeout => ErrorKind::DnsTimeout,
+            ResolveError::NoAddress => ErrorKind::DnsNoAddress,
+            ResolveError::Blocked(_) => return Self::blocked(),
+        };
+        Self::new(kind, format!("DNS: {error}"))
+    }
+
+    pub(crate) fn dial(error: &DialError, port: u16) -> Self {
+        match error {
+            DialError::Deadline => Self::new(
+                ErrorKind::TimeoutConnect,
+                "no TCP connection before the timeout",
+            ),
+            DialError::TimedOut => Self::new(
+                ErrorKind::ConnectTimeout,
+                "the server did not answer the TCP connection",
+            ),
+            DialError::Refused => Self::new(
+                ErrorKind::ConnectRefused,
+                format!("the connection to port {port} was refused"),
+            ),
+            DialError::Reset => Self::new(
+                ErrorKind::ConnectReset,
+                format!("the connection to port {port} was reset"),
+            ),
+            DialError::Unreachable => {
+                Self::new(ErrorKind::ConnectUnreachable, "the server can't be reached")
+            }
+            DialError::WrongPeer => Self::blocked(),
+            DialError::Local(_) => Self::internal("no socket was free"),
+        }
+    }
+
+    /// A TLS handshake that failed for another reason than the certificate.
+    pub(crate) fn tls(error: &io::Error, seen: &Seen) -> Self {
+        if seen.first_byte().is_some_and(|byte| !is_tls_record(byte)) {
+            return Self::new(
+                ErrorKind::TlsNotTls,
+                "the server does not speak TLS on this port",
+            );
+        }
+        if let Some(error) = find::<TlsError>(error) {
+            return Self::tls_protocol(error);
+        }
+        let what = match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                "the server closed the connection during the TLS handshake"
+            }
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                "the server reset the connection during the TLS handshake"
+            }
+            _ => "the TLS handshake failed",
+        };
+        Self::new(ErrorKind::TlsHandshake, what)
+    }
+
+    fn tls_protocol(error: &TlsError) -> Self {
+        use rustls::AlertDescription as Alert;
+        match error {
+            TlsError::AlertReceived(Alert::ProtocolVersion) => Self::new(
+                ErrorKind::TlsProtocol,
+                "the server offers no TLS version that is still considered safe (1.2 or 1.3)",
+            ),
+            TlsError::AlertReceived(alert) => Self::new(
+                ErrorKind::TlsAlert,
+                format!("the server ended the TLS handshake with the alert {alert:?}"),
+            ),
+            TlsError::PeerIncompatible(_) => Self::new(
+                ErrorKind::TlsProtocol,
+                "the server offers no TLS version or cipher that is still considered safe",
+            ),
+            _ => Self::new(ErrorKind::TlsHandshake, "the TLS handshake failed"),
+        }
+    }
+
+    /// A request that got no usable answer. `seen` knows what came before it broke.
+    pub(crate) fn http(error: &hyper::Error, seen: &Seen) -> Self {
+        if find::<ReadLimitReached>(error).is_some() {
+            return Self::new(
+                ErrorKind::HeadersTooLarge,
+                "the server sent more than 256 KiB before its answer",
+            );
+        }
+        if error.is_parse_too_large() {
+            return Self::new(
+                ErrorKind::HeadersTooLarge,
+                "the headers of the answer are larger than 32 KiB or more than 100",
+            );
+        }
+        if let Some(tls) = find::<TlsError>(error) {
+            return Self::tls_protocol(tls);
+        }
+        if error.is_parse() {
+            return Self::new(ErrorKind::HttpProtocol, "the answer is not valid HTTP");
+        }
+        if is_reset(error) && !seen.any_answer() {
+            return Self::new(
+                ErrorKind::ConnectReset,
+                "the server reset the connection before it answered",
+            );
+        }
+        let what = if !seen.any_answer() {
+            "the server closed the connection without an answer"
+        } else if is_reset(error) {
+            "the server reset the connection in the middle of its answer"
+        } else if error.is_incomplete_message() {
+            "the server closed the connection in the middle of its answer"
+        } else {
+            "the server broke the HTTP protocol"
+        };
+        Self::new(ErrorKind::HttpProtocol, what)
+    }
+
+    /// A redirect whose next hop may not be requested.
+    pub(crate) fn redirect_blocked(refusal: Option<&Refusal>) -> Self {
+        let message = match refusal {
+            Some(refusal) if !refusal.is_about_destination() => {
+                format!("the server redirects to a URL that {refusal}")
+            }
+            _ => {
+                "the server redirects to a destination that is not allowed to be probed".to_owned()
+            }
+        };
+        Self::new(ErrorKind::RedirectBlocked, message)
+    }
+
+    /// Says at which hop it happened, when it was not the first.
+    pub(crate) fn after_redirects(mut self, redirects: usize) -> Self {
+        if redirects > 0 && self.kind.class() != models::probe::ErrorClass::Redirect {
+            let plural = if redirects == 1 { "" } else { "s" };
+            self.message = format!("{} (after {redirects} redirect{plural})", self.message);
+        }
+        self
+    }
+
+    /// For the result: bounded, on one line.
+    pub(crate) fn into_error(self) -> ProbeError {
+        let mut message: String = self.message.chars().map(printable).collect();
+        if message.len() > ProbeError::MAX_MESSAGE {
+            let mut end = ProbeError::MAX_MESSAGE - ELLIPSIS.len();
+            while !message.is_char_boundary(end) {
+                end -= 1;
+            }
+            message.truncate(end);
+            message.push_str(ELLIPSIS);
+        }
+        ProbeError {
+            kind: self.kind,
+            message,
+        }
+    }
+}
+
+const ELLIPSIS: &str = "…";
+
+fn printable(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
+}
+
+/// Record types of TLS: change cipher spec, alert, handshake, application data, heartbeat.
+fn is_tls_record(byte: u8) -> bool {
+    (20..=24).contains(&byte)
+}
+
+fn is_reset(error: &hyper::Error) -> bool {
+    find::<io::Error>(error).is_some_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::NotConnected
+        )
+    })
+}
+
+/// The first error of a type in a chain, also inside an `io::Error`, which hides what it wraps from `source`.
+pub(crate) fn find<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
+    /// No honest chain is deeper.
+    const DEPTH: usize = 8;
+    let mut next = Some(error);
+    for _ in 0..DEPTH {
+        let error = next?;
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_one_bounded_line() {
+        let error =
+            Failure::new(ErrorKind::TlsAlert, format!("a\r\n{}", "ü".repeat(400))).into_error();
+        assert!(error.message.len() <= ProbeError::MAX_MESSAGE && error.message.ends_with('…'));
+        assert!(error.message.starts_with("a  ü"));
+    }
+
+    #[test]
+    fn a_blocked_destination_tells_no_address() {
+        let refusal = Refusal::Address {
+            ip: [10, 0, 0, 5].into(),
+            range: "a private network".into(),
+        };
+        let said = Failure::resolve(&ResolveError::Blocked(refusal.clone())).message;
+        assert_eq!(said, "the destination is not allowed to be probed");
+        assert!(
+            !Failure::redirect_blocked(Some(&refusal))
+                .message
+                .contains("10.")
+        );
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let hidden = io::Error::other(io::Error::other(ReadLimitReached));
+        assert!(find::<ReadLimitReached>(&hidden).is_some());
+        assert!(find::<TlsError>(&hidden).is_none());
+    }
+}

@@ -89,6 +89,35 @@ impl Slots {
     }
 }
 
+/// The phases that have a slot in the window `(after, through]`, for services of one interval: at most
+/// two ranges, both ends inclusive, in milliseconds. This is what due services are looked up by.
+#[must_use]
+pub fn due_phases(interval_ms: u32, after: Time, through: Time) -> Vec<(u32, u32)> {
+    let interval = i64::from(interval_ms.max(1));
+    let (after, through) = (floor_ms(after), floor_ms(through));
+    let last = interval - 1;
+    let ranges = if through <= after {
+        Vec::new()
+    } else if through - after >= interval {
+        vec![(0, last)]
+    } else {
+        let first = after.rem_euclid(interval) + 1;
+        let end = through.rem_euclid(interval);
+        if first <= end {
+            vec![(first, end)]
+        } else if first > last {
+            vec![(0, end)]
+        } else {
+            vec![(0, end), (first, last)]
+        }
+    };
+    let narrow = |phase: i64| u32::try_from(phase).unwrap_or(0);
+    ranges
+        .into_iter()
+        .map(|(from, to)| (narrow(from), narrow(to)))
+        .collect()
+}
+
 fn floor_ms(time: Time) -> i64 {
     time.timestamp_millis()
 }

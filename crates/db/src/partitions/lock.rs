@@ -19,6 +19,11 @@ pub(crate) const PARTITIONS_LOCK: Lock = Lock {
     key: 0x7075_6c73_0002,
     name: "partition upkeep",
 };
+/// Held by the one process that does the hourly upkeep.
+pub(crate) const UPKEEP_LOCK: Lock = Lock {
+    key: 0x7075_6c73_0003,
+    name: "upkeep",
+};
 
 /// How often a lock is asked for in all; with [`PAUSE`] a minute.
 const ATTEMPTS: u32 = 200;
@@ -35,14 +40,19 @@ pub(crate) struct Lock {
 /// PostgreSQL: a waiting statement holds a snapshot, for which concurrent DDL would wait.
 pub(crate) async fn acquire(session: &mut Session, lock: Lock) -> Result<(), Error> {
     for _ in 0..ATTEMPTS {
-        let taken: bool = statement::<Bool>("SELECT pg_try_advisory_lock($1)")
-            .bind::<BigInt, _>(&lock.key)
-            .get_result(&mut **session)
-            .await?;
-        if taken {
+        if try_acquire(session, lock).await? {
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
     }
     Err(Error::Busy(lock.name))
+}
+
+/// Takes the lock for the rest of the session if it is free now.
+pub(crate) async fn try_acquire(session: &mut Session, lock: Lock) -> Result<bool, Error> {
+    let taken = statement::<Bool>("SELECT pg_try_advisory_lock($1)")
+        .bind::<BigInt, _>(&lock.key)
+        .get_result(&mut **session)
+        .await?;
+    Ok(taken)
 }

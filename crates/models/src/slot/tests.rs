@@ -79,6 +79,20 @@ proptest! {
     }
 
     #[test]
+    fn due_phases_are_exactly_those_with_a_slot_in_the_window(
+        interval in prop::sample::select(&[1_000_u32, 2_000, 10_000][..]),
+        after in 0_i64..100_000, length in -5_i64..12_000,
+    ) {
+        let (after, through) = (ms(after), ms(after + length));
+        let ranges = due_phases(interval, after, through);
+        for phase in 0..interval {
+            let due = Slots::new(interval, phase).in_window(after, through).next().is_some();
+            let hits = ranges.iter().filter(|(from, to)| (*from..=*to).contains(&phase)).count();
+            prop_assert_eq!(hits, usize::from(due), "phase {}", phase);
+        }
+    }
+
+    #[test]
     fn every_slot_falls_into_exactly_one_window_whatever_the_ticks(
         interval in intervals(), phase in any::<u32>(),
         start in 0_i64..4_000_000_000_000, ticks in prop::collection::vec(1_u32..90_000, 1..60),

@@ -1,0 +1,46 @@
+//! What all parts of the process share.
+
+use db::Db;
+use lettre::message::Mailbox;
+use runtime::Clock;
+use tokio::sync::watch;
+
+use crate::channels::Transport;
+use crate::config::Links;
+
+/// Shared by the lanes and the sweeps.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) transport: Transport,
+    pub(crate) from: Mailbox,
+    pub(crate) links: Links,
+    pub(crate) gate: Gate,
+}
+
+/// Closed until the database has the schema we know and has told its time.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    known: watch::Sender<(bool, bool)>,
+}
+
+impl Gate {
+    pub(crate) fn closed() -> Self {
+        Self {
+            known: watch::Sender::new((false, false)),
+        }
+    }
+
+    pub(crate) fn schema_is(&self, current: bool) {
+        self.known.send_modify(|known| known.0 = current);
+    }
+
+    pub(crate) fn time_is_known(&self) {
+        self.known.send_modify(|known| known.1 = true);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        *self.known.borrow() == (true, true)
+    }
+}

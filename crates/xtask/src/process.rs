@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod log;
 pub(crate) mod once;
+mod orphans;
 pub(crate) mod record;
 pub(crate) mod signal;
 mod spec;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::orphans;
 use super::signal::{Stop, ask_to_stop, is_alive, kill_group};
 use crate::interrupt::Interrupt;
 use crate::say;
@@ -74,6 +75,7 @@ pub(crate) fn stop_leftovers(dir: &Path, interrupt: &Interrupt) -> anyhow::Resul
         interrupt.wait_until(LEFTOVER_DEADLINE, || Ok(!record.still_runs()))?;
         std::fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
     }
+    orphans::kill(dir);
     Ok(())
 }
 

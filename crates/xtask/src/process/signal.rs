@@ -1,6 +1,6 @@
 //! Signals to a child and to its whole group.
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use rustix::process::{self, Pid, Signal, kill_process_group, test_kill_process};
 
 /// How a program is asked to stop in an orderly way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Stop {
 /// Asks the process to stop; a process that is gone is fine.
 pub(crate) fn ask_to_stop(pid: u32, stop: Stop) {
     if let Some(pid) = known(pid)
-        && kill_process(pid, stop.signal()).is_err()
+        && process::kill_process(pid, stop.signal()).is_err()
     {
         // Gone already.
     }
@@ -33,6 +33,15 @@ pub(crate) fn ask_to_stop(pid: u32, stop: Stop) {
 pub(crate) fn ask_group_to_stop(leader: u32, stop: Stop) {
     if let Some(pid) = known(leader)
         && kill_process_group(pid, stop.signal()).is_err()
+    {
+        // Gone already.
+    }
+}
+
+/// Kills one process; one that is gone is fine.
+pub(crate) fn kill_process(pid: u32) {
+    if let Some(pid) = known(pid)
+        && process::kill_process(pid, Signal::KILL).is_err()
     {
         // Gone already.
     }

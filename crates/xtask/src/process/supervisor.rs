@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use super::log::{Tail, follow, tail_of_file};
 use super::signal::{ask_to_stop, kill_group};
-use super::{Output, Spec, record};
+use super::{Output, Spec, orphans, record};
 use crate::interrupt::{Interrupt, pause};
 use crate::say;
 
@@ -161,9 +161,11 @@ impl Drop for Supervisor {
 impl Program {
     fn start(&mut self, records: &Path) -> anyhow::Result<()> {
         let name = &self.spec.name;
+        let (mark, value) = orphans::mark(records);
         let mut child = self
             .spec
             .command()?
+            .env(mark, value)
             .spawn()
             .with_context(|| format!("start {name} ({})", self.spec.program.display()))?;
         let mut readers = Vec::new();

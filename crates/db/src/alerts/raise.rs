@@ -82,9 +82,10 @@ pub async fn deliver(conn: &mut Conn, rows: &[Delivery], now: DateTime<Utc>) -> 
     statement::<()>(
         "INSERT INTO deliveries (id, lane, alert_id, user_id, service_id, channel, recipient, \
                 status, follows, next_attempt_at, created_at) \
-         SELECT n.*, $10, $10 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS n \
+         SELECT n.*, $1, $1 FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS n \
          ON CONFLICT DO NOTHING",
     )
+    .bind::<Timestamptz, _>(&now)
     .bind::<Array<SqlUuid>, _>(&keys)
     .bind::<Array<Text>, _>(&column(|row| &row.lane))
     .bind::<Array<Nullable<SqlUuid>>, _>(&ids(|row| row.alert_id))
@@ -94,7 +95,6 @@ pub async fn deliver(conn: &mut Conn, rows: &[Delivery], now: DateTime<Utc>) -> 
     .bind::<Array<Text>, _>(&column(|row| &row.recipient))
     .bind::<Array<Text>, _>(&column(|row| &row.status))
     .bind::<Array<Nullable<SqlUuid>>, _>(&ids(|row| row.follows))
-    .bind::<Timestamptz, _>(&now)
     .execute(conn)
     .await
 }

@@ -16,6 +16,9 @@ use crate::{Conn, QueryResult};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
+/// Changes with every byte of the migrations.
+pub const FINGERPRINT: &str = env!("MIGRATIONS_FINGERPRINT");
+
 /// A statement of a migration waits this long for a table's lock and no longer: behind it,
 /// every query on that table would wait too.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);

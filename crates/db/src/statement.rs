@@ -86,6 +86,7 @@ impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
                 .find(|c: char| !c.is_ascii_digit())
                 .unwrap_or(after.len());
             let (number, following) = after.split_at(digits);
+            rest = following;
             match number.parse::<usize>() {
                 Ok(n) if n == pushed + 1 => {
                     self.binds
@@ -98,9 +99,9 @@ impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
                     out.push_sql("$");
                     out.push_sql(number);
                 }
+                Err(_) if number.is_empty() => out.push_sql("$"), // of a regular expression
                 _ => return Err(wrong(self.sql)),
             }
-            rest = following;
         }
         out.push_sql(rest);
         if pushed == self.binds.len() {

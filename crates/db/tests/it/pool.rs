@@ -1,0 +1,117 @@
+//! The pool gives working connections, whatever happened to the old ones.
+
+use std::time::Duration;
+
+use db::{Db, Failure, Settings};
+use testkit::{TestDb, eventually};
+
+#[tokio::test]
+async fn a_terminated_backend_is_replaced_without_an_error() {
+    let test = TestDb::new().await;
+    test.db().ping().await.unwrap();
+    let pid_before = pid(&test).await;
+
+    test.terminate_sessions().await;
+    // The socket's end reaches us in its own time; from then on nobody gets that connection.
+    eventually(async || test.db().ping().await).await;
+    assert_ne!(pid(&test).await, pid_before);
+    test.db().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_query_on_a_terminated_backend_is_unavailable_and_not_the_rows_fault() {
+    let test = TestDb::new().await;
+    let failed = test
+        .db()
+        .transaction::<(), db::Error, _>(async |conn| {
+            test.terminate_sessions().await;
+            Ok(db::transaction::limit_statements(conn, Duration::from_secs(1)).await?)
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(failed.failure(), Failure::Unavailable, "{failed:?}");
+}
+
+#[tokio::test]
+async fn more_callers_than_connections_are_told_so_in_bounded_time() {
+    let test = TestDb::new().await;
+    let one = Settings::from_url(&test.url()).unwrap().max_connections(1);
+    let db = Db::connect(&one).unwrap();
+    let held = db.conn().await.unwrap();
+    let refused = db.conn().await.unwrap_err();
+    assert_eq!(refused.failure(), Failure::Unavailable);
+    drop(held);
+    db.conn().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_unavailable() {
+    let url = "postgres://nobody@127.0.0.1:1/none".to_owned().into();
+    let db = Db::connect(&Settings::from_url(&url).unwrap()).unwrap();
+    assert_eq!(db.ping().await.unwrap_err().failure(), Failure::Unavailable);
+}
+
+#[test]
+fn connections_outlive_the_runtime_that_borrowed_them() {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let home = runtime();
+    let (test, db) = home.block_on(async {
+        let test = TestDb::new().await;
+        let db = Db::connect(&Settings::from_url(&test.url()).unwrap().max_connections(1)).unwrap();
+        (test, db)
+    });
+    // An HTTP worker opens the connection, and its runtime ends.
+    let worker = runtime();
+    let first = worker.block_on(async { backend(&mut *db.conn().await.unwrap()).await });
+    drop(worker);
+    let second = home.block_on(async { backend(&mut *db.conn().await.unwrap()).await });
+    assert_eq!(first, second, "the socket lives on the pool's own runtime");
+    home.block_on(async { drop(test) });
+}
+
+#[tokio::test]
+async fn sessions_have_their_limits_and_speak_utc() {
+    let test = TestDb::new().await;
+    let mut conn = test.conn().await;
+    for (name, value) in [
+        ("statement_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("TimeZone", "UTC"),
+        ("lc_messages", "C"),
+        ("application_name", "pulsemon-test"),
+    ] {
+        assert_eq!(setting(&mut conn, name).await, value, "{name}");
+    }
+}
+
+async fn pid(test: &TestDb) -> i32 {
+    backend(&mut *test.conn().await).await
+}
+
+async fn backend(conn: &mut db::Conn) -> i32 {
+    use diesel::IntoSql as _;
+    use diesel_async::RunQueryDsl as _;
+    diesel::define_sql_function! { fn pg_backend_pid() -> diesel::sql_types::Integer; }
+    drop(1.into_sql::<diesel::sql_types::Integer>());
+    diesel::select(pg_backend_pid())
+        .get_result(conn)
+        .await
+        .unwrap()
+}
+
+async fn setting(conn: &mut db::Conn, name: &str) -> String {
+    use diesel_async::RunQueryDsl as _;
+    diesel::define_sql_function! {
+        fn current_setting(name: diesel::sql_types::Text) -> diesel::sql_types::Text;
+    }
+    diesel::select(current_setting(name))
+        .get_result(conn)
+        .await
+        .unwrap()
+}

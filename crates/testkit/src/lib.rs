@@ -1,0 +1,21 @@
+//! Real servers for tests: databases, vhosts, targets, mail providers.
+//!
+//! Only tests link it, so it may panic: a server that does not start ends the test with a
+//! sentence. Nothing here is a mock; everything listens on a real socket of 127.0.0.1. Start
+//! with [`TestDb`], [`FakeTarget`] and [`eventually()`].
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support: a broken fixture should stop the test where it broke"
+)]
+
+pub mod database;
+pub mod eventually;
+pub mod vhost;
+
+pub use database::TestDb;
+pub use eventually::eventually;
+pub use vhost::TestVhost;

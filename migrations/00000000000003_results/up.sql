@@ -64,6 +64,8 @@ CREATE TABLE health (
 ) WITH (fillfactor = 50);
 ALTER TABLE health ALTER COLUMN histogram SET STORAGE MAIN;
 ALTER TABLE health ADD CHECK (octet_length(histogram) <= 1024);
+-- Open hours of services that fell silent; changes once an hour, so other updates stay HOT.
+CREATE INDEX health_by_hour ON health (hour) WHERE hour IS NOT NULL;
 
 -- Written when something flips, an alert is raised, or the cached window is computed anew.
 CREATE TABLE service_state (
@@ -92,6 +94,8 @@ CREATE TABLE service_state (
     sla_latency_sum_us     bigint      NOT NULL DEFAULT 0,
     sla_histogram          bytea       NOT NULL DEFAULT ''::bytea
 ) WITH (fillfactor = 70);
+-- Whose windows have to be computed anew; changes once an hour.
+CREATE INDEX service_state_by_window ON service_state (window_at NULLS FIRST);
 
 -- The certificate last seen at an https service's own host; written when fingerprint or verdict changes.
 CREATE TABLE certificates (

@@ -1,5 +1,7 @@
 //! The certificate last seen at each https service.
 
+pub mod fold;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods as _, Insertable, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,

@@ -1,5 +1,8 @@
 //! Health: the only row written per result; its open hour and streak.
 
+pub mod catchup;
+pub mod fold;
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{

@@ -1,5 +1,7 @@
 //! Incidents: stretches in which a service was down.
 
+pub mod fold;
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{Insertable, Queryable, Selectable};

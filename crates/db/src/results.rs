@@ -1,5 +1,7 @@
 //! Probe results: one row a probe, partitioned by UTC day.
 
+pub mod streak;
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{
     Array, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,

@@ -1,5 +1,7 @@
 //! Rollups: closed hours and days, changed only by additive upserts.
 
+pub mod sums;
+
 use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable};
 use uuid::Uuid;

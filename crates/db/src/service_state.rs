@@ -1,5 +1,7 @@
 //! Service state: status, open incident, cooldown stamps, cached window sums.
 
+pub mod fold;
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::Uuid as SqlUuid;
 use diesel::{

@@ -1,5 +1,7 @@
 //! Services: what is watched.
 
+pub mod watched;
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{

@@ -1,7 +1,7 @@
 //! Spans: half-open stretches in which a service was active with one configuration.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, Insertable, QueryDsl as _, Queryable,
     Selectable, SelectableHelper as _,
@@ -74,4 +74,34 @@ pub async fn since(
         .select(ServiceSpan::as_select())
         .load(conn)
         .await
+}
+
+/// The spans of these configurations, each of its service.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn of_versions(
+    conn: &mut Conn,
+    services: &[Uuid],
+    versions: &[i32],
+) -> QueryResult<Vec<ServiceSpan>> {
+    statement::<(
+        SqlUuid,
+        Integer,
+        Integer,
+        Integer,
+        Array<Text>,
+        Timestamptz,
+        Nullable<Timestamptz>,
+    )>(
+        "SELECT p.service_id, p.config_version, p.interval_ms, p.phase_ms, p.regions, p.from_at, \
+                p.to_at \
+           FROM unnest($1, $2) AS k (service_id, config_version) \
+           JOIN service_spans p ON p.service_id = k.service_id \
+                AND p.config_version = k.config_version",
+    )
+    .bind::<Array<SqlUuid>, _>(services)
+    .bind::<Array<Integer>, _>(versions)
+    .load(conn)
+    .await
 }

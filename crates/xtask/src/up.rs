@@ -5,6 +5,7 @@ mod demo;
 mod processes;
 mod settings;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -143,6 +144,8 @@ fn start(
     let address = format!("http://127.0.0.1:{api_port}");
     let outbox = folder.root().join("outbox");
     std::fs::create_dir_all(&outbox)?;
+    // Mail is private, even on a machine that others use.
+    std::fs::set_permissions(&outbox, std::fs::Permissions::from_mode(0o700))?;
     settings.set("APP_PORT", api_port.to_string());
     settings.default("APP_BASE_URL", &address);
     settings.default("OUTBOX_DIR", &outbox.to_string_lossy());

@@ -14,8 +14,10 @@
 
 pub mod database;
 pub mod eventually;
+pub mod resend;
 pub mod vhost;
 
 pub use database::TestDb;
 pub use eventually::eventually;
+pub use resend::FakeResend;
 pub use vhost::TestVhost;

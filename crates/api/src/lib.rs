@@ -1,1 +1,115 @@
-//! The HTTP API of Pulsemon.
+//! The HTTP API: accounts, services and what became of them.
+//!
+//! It reads and writes PostgreSQL, which is the truth, and nudges schedulers over the broker, which may be away. It
+//! never probes, never sends mail, and never waits for either. Start with `routes.rs` (every route on one screen),
+//! then a handler in `handlers/`, then `services.rs` (the transactions). Every failure is an `error::Problem`.
+
+mod app;
+mod auth;
+mod config;
+mod cursor;
+mod error;
+mod handlers;
+mod input;
+mod middleware;
+mod nudge;
+mod paging;
+mod reply;
+mod routes;
+mod server;
+mod services;
+mod views;
+mod watch;
+
+use std::net::TcpListener;
+use std::sync::atomic::AtomicBool;
+
+use actix_web::web::Data;
+use anyhow::Context as _;
+use bus::{Bus, BusConfig, Declares};
+use db::Db;
+use runtime::{Clock, OpsServer, Readiness, Shutdown};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use app::Api;
+pub use config::{AuthConfig, Config, Limits, Origins};
+
+/// Runs the process until `shutdown`.
+///
+/// # Errors
+/// When a port can't be opened, or the settings can't be used. A database or broker that is away is waited for.
+pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
+    run_on(listener, config, clock, shutdown).await
+}
+
+/// [`run`] on a listener that the caller opened, who so knows its address.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(
+    listener: TcpListener,
+    config: Config,
+    clock: Clock,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let readiness = Readiness::new(&[watch::POSTGRES, watch::RABBITMQ], shutdown.clone());
+    let ops = OpsServer::start(config.ops, readiness.clone())
+        .await
+        .context("open the ops port")?;
+    let bus = Bus::connect(BusConfig {
+        amqp_url: config.broker.amqp_url.clone(),
+        ca_file: config.broker.ca_file.clone(),
+        process_name: "pulsemon-api",
+        declares: Declares::Nothing,
+    })?;
+    let tasks = TaskTracker::new();
+    let (nudges, nudging) = nudge::Nudges::new(bus.publisher(), shutdown.clone());
+    tasks.spawn(nudging);
+    let api = Data::new(assemble(config, clock, readiness, nudges, tasks.clone()).await?);
+    watch::start(&api, &bus, &shutdown).await;
+    let served = Box::pin(server::serve(listener, Data::clone(&api), shutdown.clone())).await;
+    tasks.close();
+    if shutdown.drain(tasks.wait()).await.is_err() {
+        tracing::warn!("requests were still being worked on at the drain deadline");
+    }
+    bus.close().await;
+    api.db.close().await;
+    ops.stop().await;
+    served
+}
+
+async fn assemble(
+    config: Config,
+    clock: Clock,
+    readiness: Readiness,
+    nudges: nudge::Nudges,
+    tasks: TaskTracker,
+) -> anyhow::Result<Api> {
+    if !config.probe_allow.is_empty() {
+        let opened: Vec<String> = config.probe_allow.iter().map(ToString::to_string).collect();
+        tracing::warn!(
+            opened = opened.join(" "),
+            "PROBE_ALLOW_CIDRS opens what is not public"
+        );
+    }
+    Ok(Api {
+        db: Db::connect(&config.database)?,
+        clock,
+        readiness,
+        tokens: auth::Tokens::new(&config.auth.jwt_keys, config.auth.access_hours),
+        refresh_keys: auth::RefreshKeys::new(&config.auth.jwt_keys)?,
+        passwords: auth::Passwords::new(config.auth.bcrypt_cost).await?,
+        cursors: cursor::Cursors::new(&config.auth.jwt_keys)?,
+        url_judge: services::UrlJudge::new(guard::Policy::allowing(config.probe_allow.clone()))?,
+        nudges,
+        schema_is_current: AtomicBool::new(false),
+        started: Instant::now(),
+        tasks,
+        home: Handle::current(),
+        config,
+    })
+}

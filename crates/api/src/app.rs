@@ -1,0 +1,87 @@
+//! What every handler shares.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use db::Db;
+use runtime::{Clock, Readiness};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use crate::auth::{Passwords, RefreshKeys, Tokens};
+use crate::config::Config;
+use crate::cursor::Cursors;
+use crate::error::Problem;
+use crate::nudge::Nudges;
+use crate::services::UrlJudge;
+
+/// The process' state; one for all HTTP workers.
+#[derive(Debug)]
+pub(crate) struct Api {
+    /// The settings.
+    pub(crate) config: Config,
+    /// The database.
+    pub(crate) db: Db,
+    /// The product's time.
+    pub(crate) clock: Clock,
+    /// Which dependencies answer.
+    pub(crate) readiness: Readiness,
+    /// Access tokens.
+    pub(crate) tokens: Tokens,
+    /// What refresh tokens follow from.
+    pub(crate) refresh_keys: RefreshKeys,
+    /// bcrypt.
+    pub(crate) passwords: Passwords,
+    /// Places in lists.
+    pub(crate) cursors: Cursors,
+    /// Which URLs may be probed.
+    pub(crate) url_judge: UrlJudge,
+    /// To the scheduler.
+    pub(crate) nudges: Nudges,
+    /// The database has the schema that we know.
+    pub(crate) schema_is_current: AtomicBool,
+    /// When the process started.
+    pub(crate) started: Instant,
+    /// Work of handlers, to be joined at the end.
+    pub(crate) tasks: TaskTracker,
+    /// The main runtime, where database sockets live.
+    pub(crate) home: Handle,
+}
+
+impl Api {
+    /// Runs a handler's work in a task of its own on the main runtime: a client that hangs up drops the handler, and
+    /// must not break off a transaction half way.
+    ///
+    /// # Errors
+    /// What `work` answered, or 500 when it panicked.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let task = self.tasks.spawn_on(work.in_current_span(), &self.home);
+        task.await.map_err(Problem::internal)?
+    }
+
+    /// A connection to a database that we understand.
+    ///
+    /// # Errors
+    /// 503.
+    pub(crate) async fn conn(&self) -> Result<db::Connection, Problem> {
+        self.require_schema()?;
+        Ok(self.db.conn().await?)
+    }
+
+    /// For work that opens its own transaction.
+    ///
+    /// # Errors
+    /// 503 while the schema is not the one we know.
+    pub(crate) fn require_schema(&self) -> Result<(), Problem> {
+        if self.schema_is_current.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            Err(Problem::unavailable("the database's schema is not current"))
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! bcrypt, off the async threads and never more at once than there are cores.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
+
+use crate::error::Problem;
+
+/// How long a login waits for a free core before it is told to come back: with cost 12 some eight hashes a core.
+const WAIT: Duration = Duration::from_secs(2);
+/// bcrypt reads no more bytes than this; a longer password never gets in.
+pub(crate) const MAX_BYTES: usize = 72;
+
+/// Hashes and verifies. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Passwords {
+    cost: u32,
+    /// As many as cores: more would only make each other slow.
+    cores: Arc<Semaphore>,
+    /// What is verified where there is no account, so that the answer takes as long.
+    dummy: Arc<str>,
+}
+
+/// What a login found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The password is right.
+    Right {
+        /// The stored hash has another cost than is configured now.
+        outdated: bool,
+    },
+    /// It is wrong, or there is nothing to compare it with.
+    Wrong,
+}
+
+impl Passwords {
+    /// Computes the dummy hash, which takes as long as a login.
+    ///
+    /// # Errors
+    /// For a cost outside 4..=31.
+    pub(crate) async fn new(cost: u32) -> anyhow::Result<Self> {
+        let dummy =
+            tokio::task::spawn_blocking(move || bcrypt::hash("nobody has this password", cost))
+                .await??;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Self {
+            cost,
+            cores: Arc::new(Semaphore::new(cores)),
+            dummy: dummy.into(),
+        })
+    }
+
+    /// Hashes a password of at most 72 bytes.
+    ///
+    /// # Errors
+    /// 503 when no core is free in time.
+    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Problem> {
+        let cost = self.cost;
+        // `hash` would cut a longer password; the length was checked where it was read.
+        self.run(move || bcrypt::hash(password.expose_secret(), cost))
+            .await?
+            .map_err(Problem::internal)
+    }
+
+    /// Compares; without a hash, or with a password that nobody can have, it takes as long and fails.
+    ///
+    /// # Errors
+    /// 503 when no core is free in time.
+    pub(crate) async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<String>,
+    ) -> Result<Verdict, Problem> {
+        let possible = password.expose_secret().len() <= MAX_BYTES;
+        let (known, hash) = match hash.filter(|_| possible) {
+            Some(hash) => (true, hash),
+            None => (false, self.dummy.to_string()),
+        };
+        let outdated = hash
+            .parse::<bcrypt::HashParts>()
+            .is_ok_and(|parts| parts.get_cost() != self.cost);
+        let matches = self
+            .run(move || bcrypt::verify(password.expose_secret(), &hash))
+            .await?
+            .map_err(Problem::internal)?;
+        Ok(if matches && known {
+            Verdict::Right { outdated }
+        } else {
+            Verdict::Wrong
+        })
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let core = Arc::clone(&self.cores).acquire_owned();
+        let core = tokio::time::timeout(WAIT, core)
+            .await
+            .map_err(|_elapsed| Problem::unavailable("no core free for bcrypt"))?
+            .map_err(Problem::internal)?;
+        let span = tracing::Span::current();
+        tokio::task::spawn_blocking(move || {
+            let output = span.in_scope(work);
+            drop(core); // held by the work, not by a caller who may have gone
+            output
+        })
+        .await
+        .map_err(Problem::internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_right_only_whole_and_only_for_its_hash() {
+        let passwords = Passwords::new(4).await.unwrap();
+        let long = "x".repeat(MAX_BYTES);
+        let hash = passwords.hash(long.clone().into()).await.unwrap();
+        let verify = |password: String, hash: Option<String>| {
+            let passwords = passwords.clone();
+            async move { passwords.verify(password.into(), hash).await.unwrap() }
+        };
+        let right = Verdict::Right { outdated: false };
+        assert_eq!(verify(long.clone(), Some(hash.clone())).await, right);
+        assert_eq!(
+            verify(format!("{long}y"), Some(hash.clone())).await,
+            Verdict::Wrong
+        );
+        assert_eq!(verify(long.clone(), None).await, Verdict::Wrong);
+        assert_eq!(
+            verify("nobody has this password".into(), None).await,
+            Verdict::Wrong
+        );
+        let dearer = Passwords::new(5).await.unwrap();
+        let verdict = dearer.verify(long.into(), Some(hash)).await.unwrap();
+        assert_eq!(verdict, Verdict::Right { outdated: true });
+    }
+}

@@ -1,0 +1,94 @@
+//! From a request's token to the user who may act.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+use db::Conn;
+use db::users::{Account, Standing};
+use models::id::UserId;
+
+use super::tokens::AccessClaims;
+use crate::app::Api;
+use crate::error::Problem;
+
+/// A token of ours that is still valid; whether its user may still act only the database knows.
+#[derive(Debug)]
+pub(crate) struct Bearer(AccessClaims);
+
+/// A user who may act, as read in this request.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Whose services these are.
+    pub(crate) user: UserId,
+    /// Active services he may have, if he has a quota of his own.
+    pub(crate) service_quota: Option<i32>,
+}
+
+impl Bearer {
+    /// Reads the user: a lock, a deletion or a raised epoch ends the token at once.
+    ///
+    /// # Errors
+    /// 401, or the database's failure.
+    pub(crate) async fn caller(&self, conn: &mut Conn) -> Result<Caller, Problem> {
+        let standing = db::users::standing(conn, self.0.sub.as_uuid()).await?;
+        self.admit(standing)
+    }
+
+    /// The same, and nobody else can create or resume services of this user until the transaction ends.
+    ///
+    /// # Errors
+    /// As [`Self::caller`].
+    pub(crate) async fn caller_locked(&self, conn: &mut Conn) -> Result<Caller, Problem> {
+        let standing = db::users::lock(conn, self.0.sub.as_uuid()).await?;
+        self.admit(standing)
+    }
+
+    /// The whole account.
+    ///
+    /// # Errors
+    /// As [`Self::caller`].
+    pub(crate) async fn account(&self, conn: &mut Conn) -> Result<(Caller, Account), Problem> {
+        let account = db::users::account(conn, self.0.sub.as_uuid()).await?;
+        let caller = self.admit(account.as_ref().map(|account| account.standing))?;
+        let account = account.ok_or_else(Problem::unauthorized)?;
+        Ok((caller, account))
+    }
+
+    fn admit(&self, standing: Option<Standing>) -> Result<Caller, Problem> {
+        let standing = standing
+            .filter(|standing| standing.token_epoch == self.0.epoch && standing.locked_at.is_none())
+            .ok_or_else(Problem::unauthorized)?;
+        Ok(Caller {
+            user: self.0.sub,
+            service_quota: standing.service_quota,
+        })
+    }
+}
+
+impl FromRequest for Bearer {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(read(request))
+    }
+}
+
+fn read(request: &HttpRequest) -> Result<Bearer, Problem> {
+    let api = request
+        .app_data::<web::Data<Api>>()
+        .ok_or_else(|| Problem::internal("the app has no state"))?;
+    let (scheme, token) = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .ok_or_else(Problem::unauthorized)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::unauthorized());
+    }
+    let claims = api.tokens.verify(token.trim(), api.clock.now())?;
+    Ok(Bearer(claims))
+}

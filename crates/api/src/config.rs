@@ -1,0 +1,205 @@
+//! The process' settings, read once from the environment.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use guard::AllowRule;
+use runtime::env::{
+    AppEnv, BrokerConfig, DatabaseConfig, EnvErrors, KeyPair, OpsConfig, Reader, Vars,
+};
+
+/// Everything the api can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What kind of installation this is.
+    pub app_env: AppEnv,
+    /// Where the public port listens (`APP_BIND`, `APP_PORT`).
+    pub listen: SocketAddr,
+    /// The ops port.
+    pub ops: OpsConfig,
+    /// PostgreSQL, with the pool's bound.
+    pub database: db::Settings,
+    /// RabbitMQ.
+    pub broker: BrokerConfig,
+    /// What a browser may call us from (`ALLOWED_ORIGINS`).
+    pub origins: Origins,
+    /// Accounts and tokens.
+    pub auth: AuthConfig,
+    /// What a tenant may create.
+    pub limits: Limits,
+    /// What `PROBE_ALLOW_CIDRS` opens beyond the public internet.
+    pub probe_allow: Vec<AllowRule>,
+    /// Length of the rolling window of SLA and latency figures, in days: 1 to 365.
+    pub sla_window_days: u16,
+}
+
+/// `ALLOWED_ORIGINS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// `*`: refused in production.
+    Any,
+    /// Exactly these; none where it is unset.
+    Listed(Vec<String>),
+}
+
+/// Accounts and tokens.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// `JWT_SECRET`: the first signs, both verify.
+    pub jwt_keys: KeyPair,
+    /// Life of an access token in hours (`JWT_EXPIRY_HOURS`).
+    pub access_hours: u16,
+    /// `BCRYPT_COST`.
+    pub bcrypt_cost: u32,
+}
+
+/// What a tenant may create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Active services of a user without a quota of his own (`SERVICE_QUOTA`).
+    pub service_quota: u32,
+    /// Shortest interval, and least time between two extra probes (`MIN_INTERVAL_SECONDS`).
+    pub min_interval_seconds: u32,
+}
+
+/// bcrypt's own bounds: under 4 there is no algorithm, over 16 a login takes seconds.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
+/// A weaker hash can be guessed too fast once stolen.
+const BCRYPT_PRODUCTION_COST: u32 = 10;
+/// Half a year: longer lives belong to refresh tokens.
+const MAX_ACCESS_HOURS: u16 = 24 * 180;
+
+impl Config {
+    /// Reads every setting.
+    ///
+    /// # Errors
+    /// All settings that are missing or wrong, at once.
+    pub fn from_env(vars: &impl Vars) -> Result<Self, EnvErrors> {
+        let r = Reader::new(vars);
+        let app_env = AppEnv::read(&r);
+        let production = app_env.is_some_and(AppEnv::is_production);
+        let port = r.or("APP_PORT", 8080_u16);
+        let bind = r.or("APP_BIND", IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let ops = OpsConfig::read(&r);
+        let database = database(&r);
+        let broker = BrokerConfig::read(&r);
+        let origins = origins(&r, production);
+        let auth = auth(&r, production);
+        let limits = limits(&r);
+        let probe_allow = probe_allow(&r);
+        let sla_window_days = r.ranged("SLA_WINDOW_DAYS", 30_u16, 1..=365);
+        refuse_verification(&r, production);
+        r.finish(|| {
+            Some(Self {
+                app_env: app_env?,
+                listen: SocketAddr::new(bind?, port?),
+                ops: ops?,
+                database: database?,
+                broker: broker?,
+                origins: origins?,
+                auth: auth?,
+                limits: limits?,
+                probe_allow: probe_allow?,
+                sla_window_days: sla_window_days?,
+            })
+        })
+    }
+}
+
+fn database(r: &Reader<'_>) -> Option<db::Settings> {
+    let config = DatabaseConfig::read(r);
+    let pool = r.ranged(
+        "DB_MAX_CONNECTIONS",
+        db::settings::DEFAULT_MAX_CONNECTIONS,
+        1..=1000,
+    );
+    let (config, pool) = (config?, pool?);
+    match db::Settings::from_url(&config.connection_url()) {
+        Ok(settings) => Some(
+            settings
+                .application_name("pulsemon-api")
+                .max_connections(pool),
+        ),
+        Err(error) => r.refuse("DATABASE_URL", error.to_string()),
+    }
+}
+
+fn origins(r: &Reader<'_>, production: bool) -> Option<Origins> {
+    let listed: Vec<String> = r.list("ALLOWED_ORIGINS")?;
+    if listed.iter().any(|origin| origin == "*") {
+        if production {
+            return r.refuse(
+                "ALLOWED_ORIGINS",
+                "must name origins in production, not `*`",
+            );
+        }
+        return Some(Origins::Any);
+    }
+    for origin in &listed {
+        let is_origin = url::Url::parse(origin).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.origin().ascii_serialization() == *origin
+        });
+        if !is_origin {
+            return r.refuse(
+                "ALLOWED_ORIGINS",
+                format!("`{origin}` is not an origin such as https://app.example.com"),
+            );
+        }
+    }
+    Some(Origins::Listed(listed))
+}
+
+fn auth(r: &Reader<'_>, production: bool) -> Option<AuthConfig> {
+    let jwt_keys = KeyPair::required(r, "JWT_SECRET");
+    let access_hours = r.ranged("JWT_EXPIRY_HOURS", 24, 1..=MAX_ACCESS_HOURS);
+    let bcrypt_cost = r.ranged("BCRYPT_COST", 12, BCRYPT_COSTS);
+    if production && bcrypt_cost.is_some_and(|cost| cost < BCRYPT_PRODUCTION_COST) {
+        return r.refuse("BCRYPT_COST", "must be at least 10 in production");
+    }
+    Some(AuthConfig {
+        jwt_keys: jwt_keys?,
+        access_hours: access_hours?,
+        bcrypt_cost: bcrypt_cost?,
+    })
+}
+
+fn limits(r: &Reader<'_>) -> Option<Limits> {
+    let service_quota = r.ranged("SERVICE_QUOTA", 3, 0..=1_000_000);
+    let min_interval_seconds = r.ranged("MIN_INTERVAL_SECONDS", 10, 1..=86_400);
+    Some(Limits {
+        service_quota: service_quota?,
+        min_interval_seconds: min_interval_seconds?,
+    })
+}
+
+fn probe_allow(r: &Reader<'_>) -> Option<Vec<AllowRule>> {
+    let text = r.text("PROBE_ALLOW_CIDRS").unwrap_or_default();
+    match AllowRule::parse_list(&text) {
+        Ok(rules) => Some(rules),
+        Err(errors) => {
+            for error in errors {
+                r.refuse::<()>("PROBE_ALLOW_CIDRS", error.to_string());
+            }
+            None
+        }
+    }
+}
+
+/// Verified addresses need account mail, which this release can not send yet.
+fn refuse_verification(r: &Reader<'_>, production: bool) {
+    let required = r.choice(
+        "EMAIL_VERIFICATION",
+        production,
+        &[("off", false), ("required", true)],
+    );
+    if required == Some(true) {
+        r.refuse::<()>(
+            "EMAIL_VERIFICATION",
+            "is `required` (the default where APP_ENV=production), and this release can not \
+             verify addresses yet: set EMAIL_VERIFICATION=off to run without",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

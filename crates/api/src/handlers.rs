@@ -1,0 +1,61 @@
+//! One function a route: it reads, asks, and answers.
+
+pub(crate) mod auth;
+pub(crate) mod dashboard;
+pub(crate) mod health;
+pub(crate) mod services;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use std::future::{Ready, ready};
+use uuid::Uuid;
+
+use crate::error::Problem;
+use crate::input::Fields;
+
+/// The id in the path, as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct PathId(String);
+
+impl PathId {
+    /// The id.
+    ///
+    /// # Errors
+    /// 404 for what is not one, as for one that is not there. Ask for it after the caller is known, so that a
+    /// stranger learns nothing.
+    pub(crate) fn uuid(&self) -> Result<Uuid, Problem> {
+        const HYPHENATED: usize = 36;
+        if self.0.len() != HYPHENATED {
+            return Err(Problem::not_found());
+        }
+        self.0.parse().map_err(|_malformed| Problem::not_found())
+    }
+}
+
+impl FromRequest for PathId {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self(
+            request
+                .match_info()
+                .get("id")
+                .unwrap_or_default()
+                .to_owned(),
+        )))
+    }
+}
+
+/// The fields of the query.
+#[derive(Debug)]
+pub(crate) struct Query(pub Fields);
+
+impl FromRequest for Query {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(Fields::from_query(request.query_string()).map(Self))
+    }
+}

@@ -1,0 +1,209 @@
+//! Accounts: register, log in, stay logged in, log out.
+
+use actix_web::web::Data;
+use db::users::{self, User};
+use db::{Failure, QueryError};
+use models::Time;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::app::Api;
+use crate::auth::{self, Bearer, Pair, Verdict, account};
+use crate::error::Problem;
+use crate::input::{self, Body};
+use crate::reply::{Answer, Reply};
+use crate::services::active_limit;
+use crate::views::format;
+
+/// `POST /auth/register`
+///
+/// # Errors
+/// 422, 409 (`duplicate-email`, `duplicate-username`), 503.
+pub(crate) async fn register(api: Data<Api>, Body(mut fields): Body) -> Answer {
+    let email = fields.required("email", account::email);
+    let password = fields.required("password", account::new_password);
+    let username = fields.optional("username", account::username).or(None);
+    fields.finish()?;
+    let (Some(email), Some(password), Some(username)) = (email, password, username) else {
+        return Err(Problem::internal("a field was wrong and nobody said so"));
+    };
+    let app = Data::clone(&api);
+    api.work(async move {
+        app.require_schema()?;
+        let password_hash = app.passwords.hash(password).await?;
+        let now = to_micros(app.clock.now());
+        let user = User {
+            id: Uuid::now_v7(),
+            email: email.shown,
+            email_key: email.key,
+            username: username.as_ref().map(|name| name.shown.clone()),
+            username_key: username.map(|name| name.key),
+            password_hash,
+            role: "user".to_owned(),
+            is_verified: false,
+            token_epoch: 0,
+            service_quota: None,
+            locked_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut conn = app.conn().await?;
+        users::insert(&mut conn, &user)
+            .await
+            .map_err(taken)?;
+        Reply::created(
+            &json!({
+                "id": user.id,
+                "email": user.email,
+                "username": user.username,
+                "is_verified": user.is_verified,
+                "created_at": format::time(user.created_at),
+            }),
+            None,
+        )
+    })
+    .await
+}
+
+/// The index decides, not a question before.
+fn taken(error: QueryError) -> Problem {
+    let failure = Failure::of(&error);
+    if failure.is_constraint(users::EMAIL_TAKEN) {
+        Problem::conflict(
+            "duplicate-email",
+            "This e-mail address has an account",
+            "Log in, or use another address.",
+        )
+    } else if failure.is_constraint(users::USERNAME_TAKEN) {
+        Problem::conflict(
+            "duplicate-username",
+            "This user name is taken",
+            "Choose another user name.",
+        )
+    } else {
+        error.into()
+    }
+}
+
+/// `POST /auth/login`
+///
+/// # Errors
+/// 422, 401 (one text and one duration for a wrong password and an unknown address), 503.
+pub(crate) async fn login(api: Data<Api>, Body(mut fields): Body) -> Answer {
+    // Any text: what is not an address has no account, and is told no sooner.
+    let email = fields.required("email", |node| input::text(node).map(str::to_owned));
+    let password = fields.required("password", account::secret);
+    fields.finish()?;
+    let (Some(email), Some(password)) = (email, password) else {
+        return Err(Problem::internal("a field was wrong and nobody said so"));
+    };
+    let app = Data::clone(&api);
+    api.work(async move {
+        let key = account::Email::parse(&email)
+            .map(|email| email.key)
+            .unwrap_or_default();
+        let user = users::by_email_key(&mut *app.conn().await?, &key).await?;
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let verdict = app.passwords.verify(password.clone(), hash).await?;
+        let (Verdict::Right { outdated }, Some(user)) = (verdict, user) else {
+            return Err(wrong_pair());
+        };
+        if user.locked_at.is_some() {
+            return Err(wrong_pair());
+        }
+        let rehashed = match outdated {
+            true => Some(app.passwords.hash(password).await?),
+            false => None,
+        };
+        let mut conn = app.conn().await?;
+        if let Some(new) = rehashed {
+            users::rehash(&mut conn, user.id, &user.password_hash, &new).await?;
+        }
+        let now = to_micros(app.clock.now());
+        let pair = auth::start_family(&mut conn, &app.tokens, &user, now).await?;
+        logged_in(&app, &pair)
+    })
+    .await
+}
+
+/// `POST /auth/refresh`
+///
+/// # Errors
+/// 422, 401 for a token that does not hold (a spent one ends its family).
+pub(crate) async fn refresh(api: Data<Api>, Body(mut fields): Body) -> Answer {
+    let token = fields.required("refresh_token", |node| input::text(node).map(str::to_owned));
+    fields.finish()?;
+    let token = token.unwrap_or_default();
+    let app = Data::clone(&api);
+    api.work(async move {
+        let now = to_micros(app.clock.now());
+        let mut conn = app.conn().await?;
+        let pair = auth::refresh(&mut conn, &app.tokens, &app.refresh_keys, &token, now).await?;
+        logged_in(&app, &pair)
+    })
+    .await
+}
+
+/// `POST /auth/logout`: the token's whole family ends.
+///
+/// # Errors
+/// 422.
+pub(crate) async fn logout(api: Data<Api>, Body(mut fields): Body) -> Answer {
+    let token = fields.required("refresh_token", |node| input::text(node).map(str::to_owned));
+    fields.finish()?;
+    let token = token.unwrap_or_default();
+    let app = Data::clone(&api);
+    api.work(async move {
+        let now = to_micros(app.clock.now());
+        auth::end_family(&mut *app.conn().await?, &token, now).await?;
+        Ok(Reply::no_content())
+    })
+    .await
+}
+
+/// `GET /auth/me`
+///
+/// # Errors
+/// 401.
+pub(crate) async fn me(api: Data<Api>, bearer: Bearer) -> Answer {
+    let app = Data::clone(&api);
+    api.work(async move {
+        let mut conn = app.conn().await?;
+        let (caller, account) = bearer.account(&mut conn).await?;
+        let counts = db::services::counts(&mut conn, account.id).await?;
+        let limit = active_limit(&caller, app.config.limits.service_quota);
+        Reply::ok(&json!({
+            "id": account.id,
+            "email": account.email,
+            "username": account.username,
+            "role": account.role,
+            "is_verified": account.is_verified,
+            "quota": {"services": {"limit": limit, "used": counts.active}},
+            "created_at": format::time(account.created_at),
+        }))
+    })
+    .await
+}
+
+fn logged_in(api: &Api, pair: &Pair) -> Answer {
+    Reply::ok(&json!({
+        "access_token": pair.access_token,
+        "token_type": "Bearer",
+        "expires_in": api.tokens.life_seconds(),
+        "refresh_token": pair.refresh_token,
+    }))
+}
+
+fn wrong_pair() -> Problem {
+    Problem::new(
+        actix_web::http::StatusCode::UNAUTHORIZED,
+        "invalid-credentials",
+        "The e-mail address or the password is wrong",
+        "Check both and try again.",
+    )
+}
+
+/// As the database keeps it, so that what we answer is what we stored.
+fn to_micros(time: Time) -> Time {
+    chrono::SubsecRound::trunc_subsecs(time, 6)
+}

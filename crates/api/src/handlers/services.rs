@@ -1,0 +1,191 @@
+//! Services: create, list, show, change, delete, probe now.
+
+use actix_web::web::Data;
+use db::services::{Filter, Service};
+use models::service::Status;
+use serde_json::json;
+
+use super::{PathId, Query};
+use crate::app::Api;
+use crate::auth::Bearer;
+use crate::cursor::{Position, Scope};
+use crate::error::Problem;
+use crate::input::{self, Body, Fields};
+use crate::paging::Page;
+use crate::reply::{Answer, Reply};
+use crate::services::{self, NewService, Patch};
+use crate::views::service::{Full, Summary, full, watched};
+
+/// `POST /services`
+///
+/// # Errors
+/// 401, 422, 409.
+pub(crate) async fn create(api: Data<Api>, bearer: Bearer, Body(mut fields): Body) -> Answer {
+    let app = Data::clone(&api);
+    api.work(async move {
+        app.require_schema()?;
+        let shortest = app.config.limits.min_interval_seconds;
+        let new = NewService::read(&mut fields, &app.url_judge, shortest).await;
+        if !fields.is_clean() {
+            // Who has no standing learns nothing about his fields.
+            bearer.caller(&mut *app.conn().await?).await?;
+        }
+        fields.finish()?;
+        let new = new.ok_or_else(|| Problem::internal("a field was wrong and nobody said so"))?;
+        let service = services::create(&app, &bearer, &new).await?;
+        let location = format!("/api/v1/services/{}", service.id);
+        Reply::created(&shown(&app, service).await?, Some(location))
+    })
+    .await
+}
+
+/// `GET /services`
+///
+/// # Errors
+/// 401, 422, 400 for a cursor of another list.
+pub(crate) async fn list(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer {
+    let app = Data::clone(&api);
+    api.work(async move {
+        let mut conn = app.conn().await?;
+        let caller = bearer.caller(&mut conn).await?;
+        let status = fields.optional("status", status).or(String::new());
+        let text = fields.optional("q", |node| input::text(node).map(str::to_owned));
+        let page = Page::read(&mut fields);
+        fields.finish()?;
+        let (Some(status), Some(text), Some(page)) = (status, text.or(String::new()), page) else {
+            return Err(Problem::internal("a field was wrong and nobody said so"));
+        };
+        let scope = Scope {
+            route: "services",
+            user: caller.user,
+            filter: format!("{status}&{text}"),
+        };
+        let filter = Filter {
+            status: Some(status).filter(|status| !status.is_empty()),
+            text: Some(text).filter(|text| !text.is_empty()),
+            after: page
+                .after(&app.cursors, &scope)?
+                .map(|after| (after.at, after.id)),
+        };
+        let limit = page.rows_to_load();
+        let mut rows = db::services::page(&mut conn, caller.user.as_uuid(), &filter, limit).await?;
+        let pagination = page.close(&mut rows, &app.cursors, &scope, position);
+        let rows = watched(&mut conn, rows).await?;
+        let summaries: Vec<Summary> = rows.iter().map(|row| row.summary()).collect();
+        Reply::ok(&json!({"services": summaries, "pagination": pagination}))
+    })
+    .await
+}
+
+fn status(node: &input::Node) -> Result<String, input::Complaint> {
+    let text = input::text(node)?;
+    match Status::from_name(text) {
+        Some(status) => Ok(status.as_str().to_owned()),
+        None => {
+            let known: Vec<&str> = Status::ALL.into_iter().map(Status::as_str).collect();
+            Err(format!("must be one of {}", known.join(" ")))
+        }
+    }
+}
+
+fn position(service: &Service) -> Position {
+    Position {
+        at: service.created_at,
+        id: service.id,
+    }
+}
+
+/// `GET /services/{id}`
+///
+/// # Errors
+/// 401, 404.
+pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+    let app = Data::clone(&api);
+    api.work(async move {
+        let mut conn = app.conn().await?;
+        let user = bearer.caller(&mut conn).await?.user.as_uuid();
+        let service = db::services::find(&mut conn, user, id.uuid()?)
+            .await?
+            .ok_or_else(Problem::not_found)?;
+        drop(conn);
+        Reply::ok(&shown(&app, service).await?)
+    })
+    .await
+}
+
+/// `PUT` and `PATCH /services/{id}`: what is left out stays.
+///
+/// # Errors
+/// 401, 404, 422, 409.
+pub(crate) async fn edit(
+    api: Data<Api>,
+    bearer: Bearer,
+    id: PathId,
+    Body(mut fields): Body,
+) -> Answer {
+    let app = Data::clone(&api);
+    api.work(async move {
+        app.require_schema()?;
+        let patch = read_patch(&mut fields, &app);
+        let id = authorized_id(&app, &bearer, &id).await?;
+        let service = services::edit(&app, &bearer, id, &patch, &fields).await?;
+        Reply::ok(&shown(&app, service).await?)
+    })
+    .await
+}
+
+fn read_patch(fields: &mut Fields, api: &Api) -> Patch {
+    Patch::read(fields, api.config.limits.min_interval_seconds)
+}
+
+/// `DELETE /services/{id}`
+///
+/// # Errors
+/// 401, 404.
+pub(crate) async fn delete(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+    let app = Data::clone(&api);
+    api.work(async move {
+        app.require_schema()?;
+        let id = authorized_id(&app, &bearer, &id).await?;
+        services::delete(&app, &bearer, id).await?;
+        Ok(Reply::no_content())
+    })
+    .await
+}
+
+/// `POST /services/{id}/probe`
+///
+/// # Errors
+/// 401, 404, 409, 429.
+pub(crate) async fn probe(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+    let app = Data::clone(&api);
+    api.work(async move {
+        app.require_schema()?;
+        let id = authorized_id(&app, &bearer, &id).await?;
+        let probe_id = services::probe_now(&app, &bearer, id).await?;
+        Reply::accepted(&json!({"probe_id": probe_id}))
+    })
+    .await
+}
+
+/// The id, where the caller has standing: an id that is none is 404 only for him.
+async fn authorized_id(api: &Api, bearer: &Bearer, id: &PathId) -> Result<uuid::Uuid, Problem> {
+    match id.uuid() {
+        Ok(id) => Ok(id),
+        Err(not_found) => {
+            bearer.caller(&mut *api.conn().await?).await?;
+            Err(not_found)
+        }
+    }
+}
+
+async fn shown(api: &Api, service: Service) -> Result<Full, Problem> {
+    let mut conn = api.conn().await?;
+    full(
+        &mut conn,
+        service,
+        api.config.sla_window_days,
+        api.clock.now(),
+    )
+    .await
+}

@@ -1,0 +1,92 @@
+//! A JSON object from a request's body, within bounds of size, depth and time.
+
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+
+use super::{Fields, Node};
+use crate::error::{FieldError, Problem};
+
+/// The largest body. Our own requests are a hundredth of it.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// What is read and thrown away behind a body that is too large, so that its sender reads our answer before the
+/// connection closes.
+const MAX_DRAINED_BYTES: usize = 1024 * 1024;
+/// Who needs longer to send 64 KiB is not a client.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The fields of a JSON object in the body.
+#[derive(Debug)]
+pub(crate) struct Body(pub Fields);
+
+impl FromRequest for Body {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = is_json(request);
+        let payload = payload.take();
+        Box::pin(async move {
+            if !is_json {
+                return Err(Problem::unsupported_media_type());
+            }
+            let bytes = tokio::time::timeout(BODY_TIMEOUT, read(payload))
+                .await
+                .map_err(|_elapsed| Problem::malformed("The body did not arrive in time."))??;
+            match Node::parse(&bytes)? {
+                Node::Object(entries) => Ok(Self(Fields::new(entries))),
+                other => Err(Problem::invalid(vec![FieldError {
+                    field: "body".to_owned(),
+                    message: format!("must be an object, not {}", other.kind()),
+                }])),
+            }
+        })
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("?"))
+    };
+    let plain = header(header::CONTENT_ENCODING)
+        .is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
+    let Some(media) = header(header::CONTENT_TYPE) else {
+        return false;
+    };
+    let mut parts = media.split(';').map(str::trim);
+    let is_json = parts
+        .next()
+        .is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
+    let is_utf8 = parts.all(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        !name.eq_ignore_ascii_case("charset")
+            || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    plain && is_json && is_utf8
+}
+
+async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let mut received = 0_usize;
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_broken| Problem::malformed("The body broke off."))?;
+        received = received.saturating_add(chunk.len());
+        if received > MAX_DRAINED_BYTES {
+            break;
+        }
+        if received <= MAX_BODY_BYTES {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    if received > MAX_BODY_BYTES {
+        return Err(Problem::too_large());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,160 @@
+//! A new service: its rows, its first span and its first probe, in one transaction.
+
+use db::extra_probes::{self, ExtraProbe};
+use db::services::{self, Service};
+use db::spans::{self, ServiceSpan};
+use db::{Conn, Failure, QueryError};
+use models::DEFAULT_REGION;
+use models::id::ServiceId;
+use models::probe::ProbeKind;
+use models::slot;
+use uuid::Uuid;
+
+use super::fields::NewService;
+use super::quota;
+use super::stamp::{FRESH_FOR, Stamp};
+use crate::app::Api;
+use crate::auth::{Bearer, Caller};
+use crate::error::Problem;
+
+/// Versions count from here.
+const FIRST_VERSION: i32 = 1;
+
+/// Creates a service.
+///
+/// # Errors
+/// 401, 409 (`duplicate-url`, `quota-exceeded`, `service-limit`), or the database's failure.
+pub(crate) async fn create(
+    api: &Api,
+    bearer: &Bearer,
+    new: &NewService,
+) -> Result<Service, Problem> {
+    let created = api
+        .db
+        .transaction(async |conn: &mut Conn| {
+            db::transaction::limit_statements(conn, FRESH_FOR).await?;
+            let caller = bearer.caller_locked(conn).await?;
+            require_place(conn, api, &caller, new).await?;
+            let stamp = Stamp::take(conn, &api.clock).await?;
+            let service = row(&caller, new, stamp)?;
+            insert(conn, &service, stamp).await?;
+            stamp.require_fresh()?;
+            Ok::<_, Problem>(service)
+        })
+        .await?;
+    if created.is_active {
+        api.nudges.send(ServiceId(created.id));
+    }
+    Ok(created)
+}
+
+async fn require_place(
+    conn: &mut Conn,
+    api: &Api,
+    caller: &Caller,
+    new: &NewService,
+) -> Result<(), Problem> {
+    let user = caller.user.as_uuid();
+    if services::has_url(conn, user, new.url.as_str()).await? {
+        return Err(duplicate_url());
+    }
+    let counts = services::counts(conn, user).await?;
+    let limit = quota::active_limit(caller, api.config.limits.service_quota);
+    if new.is_active {
+        quota::require_slot(counts, limit)?;
+    }
+    quota::require_room(counts, limit)
+}
+
+fn row(caller: &Caller, new: &NewService, stamp: Stamp) -> Result<Service, Problem> {
+    let id = ServiceId(Uuid::now_v7());
+    let interval_ms = new.interval.ms();
+    let column = |value: u32| i32::try_from(value).map_err(Problem::internal);
+    Ok(Service {
+        id: id.as_uuid(),
+        user_id: caller.user.as_uuid(),
+        name: new.name.as_str().to_owned(),
+        url: new.url.as_str().to_owned(),
+        interval_ms: column(interval_ms)?,
+        phase_ms: column(slot::phase_ms(id, interval_ms))?,
+        shard: i16::from(slot::shard(id)),
+        timeout_ms: i32::from(new.timeout_seconds) * 1000,
+        expected_status: new.expected_status,
+        sla_target: i16::try_from(new.sla_target.hundredths()).map_err(Problem::internal)?,
+        ssl_expiry_days: new.ssl_expiry_days,
+        follow_redirects: new.follow_redirects,
+        regions: vec![DEFAULT_REGION.to_owned()],
+        is_active: new.is_active,
+        config_version: FIRST_VERSION,
+        extra_probe_at: new.is_active.then_some(stamp.at),
+        created_at: stamp.at,
+        updated_at: stamp.at,
+    })
+}
+
+async fn insert(conn: &mut Conn, service: &Service, stamp: Stamp) -> Result<(), Problem> {
+    services::insert(conn, service)
+        .await
+        .map_err(taken)?;
+    for region in &service.regions {
+        db::health::add(conn, service.id, region, stamp.at).await?;
+    }
+    db::service_state::add(conn, service.id).await?;
+    if service.is_active {
+        begin(conn, service, stamp, stamp.at).await?;
+    }
+    Ok(())
+}
+
+/// Opens the span of a service's present configuration and asks for its first probe.
+pub(super) async fn begin(
+    conn: &mut Conn,
+    service: &Service,
+    stamp: Stamp,
+    first_probe_at: models::Time,
+) -> Result<(), Problem> {
+    let span = ServiceSpan {
+        service_id: service.id,
+        config_version: service.config_version,
+        interval_ms: service.interval_ms,
+        phase_ms: service.phase_ms,
+        regions: service.regions.clone(),
+        from_at: stamp.begins_at(),
+        to_at: None,
+    };
+    spans::open(conn, &span).await?;
+    let probes: Vec<ExtraProbe> = service
+        .regions
+        .iter()
+        .map(|region| ExtraProbe {
+            service_id: service.id,
+            region: region.clone(),
+            kind: ProbeKind::First.as_str().to_owned(),
+            scheduled_at: first_probe_at,
+            config_version: service.config_version,
+            dispatch_at: first_probe_at,
+            avoid_prober: None,
+            answers: None,
+            created_at: stamp.at,
+        })
+        .collect();
+    extra_probes::insert(conn, &probes).await?;
+    Ok(())
+}
+
+/// The index decides; the question before it only makes the usual answer cheap.
+fn taken(error: QueryError) -> Problem {
+    if Failure::of(&error).is_constraint(services::URL_TAKEN) {
+        duplicate_url()
+    } else {
+        error.into()
+    }
+}
+
+fn duplicate_url() -> Problem {
+    Problem::conflict(
+        "duplicate-url",
+        "You watch this URL already",
+        "One of your services has this URL. Change that one instead.",
+    )
+}

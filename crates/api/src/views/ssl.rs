@@ -1,0 +1,62 @@
+//! What is shown of a service's certificate.
+
+use db::certificates::Certificate;
+use models::Time;
+use models::certificate::{CertificateFacts, days_remaining};
+use serde::Serialize;
+
+use crate::views::format;
+
+/// The certificate of an https service's own host, good or bad.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the contract documents the fields")]
+pub(crate) struct SslView {
+    /// Chain, name and dates all hold.
+    pub(crate) cert_valid: bool,
+    pub(crate) cert_expiry: Option<String>,
+    pub(crate) cert_issuer: Option<String>,
+    pub(crate) cert_subject: Option<String>,
+    pub(crate) cert_sans: Vec<String>,
+    pub(crate) fingerprint_sha256: String,
+    /// Whole days, rounded down; negative once it has expired.
+    pub(crate) days_remaining: Option<i64>,
+    /// Fewer days than `ssl_expiry_days`.
+    pub(crate) expiry_warning: bool,
+    /// The first fault without its `cert_`.
+    pub(crate) error: Option<String>,
+    /// All faults.
+    pub(crate) errors: Vec<String>,
+}
+
+/// As seen by the last probe that saw one; `None` for bytes that can't be read any more.
+#[must_use]
+pub(crate) fn ssl(row: &Certificate, ssl_expiry_days: i16, now: Time) -> Option<SslView> {
+    let facts: CertificateFacts = match serde_json::from_value(row.facts.clone()) {
+        Ok(facts) => facts,
+        Err(error) => {
+            tracing::error!(%error, service.id = %row.service_id, "stored certificate facts can not be read");
+            return None;
+        }
+    };
+    let not_after = facts.not_after.or(row.not_after);
+    let days = not_after.map(|not_after| days_remaining(not_after, now));
+    let errors: Vec<String> = row
+        .errors
+        .iter()
+        .map(|kind| kind.strip_prefix("cert_").unwrap_or(kind).to_owned())
+        .collect();
+    // It may have run out since it was seen.
+    let has_run_out = not_after.is_some_and(|not_after| not_after < now);
+    Some(SslView {
+        cert_valid: errors.is_empty() && !has_run_out,
+        cert_expiry: not_after.map(format::time),
+        cert_issuer: facts.issuer,
+        cert_subject: facts.subject,
+        cert_sans: facts.sans,
+        fingerprint_sha256: facts.fingerprint_sha256,
+        days_remaining: days,
+        expiry_warning: days.is_some_and(|days| days < i64::from(ssl_expiry_days)),
+        error: errors.first().cloned(),
+        errors,
+    })
+}

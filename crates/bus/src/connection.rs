@@ -93,6 +93,12 @@ pub(crate) struct Link {
     pub(crate) declares: Option<Arc<[String]>>,
 }
 
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
+}
+
 impl Link {
     /// Makes the link and the task that supervises it until `stop`.
     pub(crate) fn new(

@@ -8,8 +8,9 @@ use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
-use crate::connection::{backoff, cut};
+use crate::connection::{Link, Report, backoff, cut};
 use crate::metric;
 use crate::outgoing::{Outgoing, TRACEPARENT};
 use crate::publisher::{PublishError, PublishOutcome, Publisher};
@@ -31,7 +32,7 @@ pub struct Delivery {
     pub redelivered: bool,
     /// The sender's W3C trace context.
     pub traceparent: Option<String>,
-    pub(crate) source: Arc<Source>,
+    session: Arc<Session>,
     acker: Acker,
 }
 
@@ -42,6 +43,16 @@ pub(crate) struct Source {
     pub(crate) queue: String,
     pub(crate) process_name: &'static str,
     pub(crate) publisher: Publisher,
+}
+
+/// One channel's worth of deliveries.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) source: Arc<Source>,
+    /// Cancelled when the channel has ended, for whatever reason.
+    pub(crate) over: CancellationToken,
+    pub(crate) link: Link,
+    pub(crate) generation: u64,
 }
 
 /// The message could not be put among the dead ones, and went back to its queue instead.
@@ -57,11 +68,13 @@ pub enum BuryError {
 
 /// Tries before a message that should be buried goes back to its queue.
 const BURY_ATTEMPTS: u32 = 4;
+/// A frame is written within this, or the connection is given up.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A reason is for a person to read, and a header must stay small.
 const MAX_REASON_BYTES: usize = 500;
 
 impl Delivery {
-    pub(crate) fn new(message: lapin::message::Delivery, source: Arc<Source>) -> Self {
+    pub(crate) fn new(message: lapin::message::Delivery, session: Arc<Session>) -> Self {
         let headers = message.properties.headers().clone().unwrap_or_default();
         let id = message.properties.message_id().as_ref();
         Self {
@@ -70,35 +83,32 @@ impl Delivery {
             redelivered: message.redelivered,
             traceparent: text(&headers, TRACEPARENT),
             body: message.data,
-            source,
+            session,
             acker: message.acker,
         }
     }
 
     /// The queue it came from.
     pub fn queue(&self) -> &str {
-        &self.source.queue
+        &self.session.source.queue
     }
 
     /// Whether settling still means anything: false once its channel has ended.
     pub fn is_current(&self) -> bool {
-        self.acker.usable()
+        self.acker.usable() && !self.session.over.is_cancelled()
     }
 
     /// Done: the broker may forget it. Does nothing when the channel has ended.
     pub async fn ack(self) {
-        self.settle_by_ack("acked").await;
+        self.settled(self.acker.ack(BasicAckOptions::default()), "acked")
+            .await;
     }
 
     /// Back to the queue, counted towards its delivery limit. Not a way to retry: for the few
     /// cases where another process must have it. Does nothing when the channel has ended.
     pub async fn reject_requeue(self) {
         let options = BasicRejectOptions { requeue: true };
-        match self.acker.reject(options).await {
-            Ok(true) => metric::settled(&self.source.queue, "requeued"),
-            Ok(false) => {}
-            Err(error) => tracing::debug!(%error, "a rejection came too late"),
-        }
+        self.settled(self.acker.reject(options), "requeued").await;
     }
 
     /// Puts the message into the dead queue with the reason, confirmed, and then acknowledges
@@ -110,7 +120,8 @@ impl Delivery {
     pub async fn bury(self, reason: &str) -> Result<(), BuryError> {
         match self.bury_body(self.body.clone(), reason).await {
             Ok(()) => {
-                self.settle_by_ack("buried").await;
+                self.settled(self.acker.ack(BasicAckOptions::default()), "buried")
+                    .await;
                 Ok(())
             }
             Err(error) => {
@@ -127,7 +138,7 @@ impl Delivery {
     /// When the dead queue did not take it in four attempts.
     pub async fn bury_part(&self, part: Vec<u8>, reason: &str) -> Result<(), BuryError> {
         self.bury_body(part, reason).await?;
-        metric::settled(&self.source.queue, "part_buried");
+        metric::settled(self.queue(), "part_buried");
         Ok(())
     }
 
@@ -135,7 +146,13 @@ impl Delivery {
         let dead = self.dead_letter(body, reason);
         let mut attempt = 0;
         loop {
-            let failed = match self.source.publisher.publish_one(dead.clone()).await {
+            let failed = match self
+                .session
+                .source
+                .publisher
+                .publish_one(dead.clone())
+                .await
+            {
                 Ok(PublishOutcome::Stored) => break,
                 Ok(outcome) => BuryError::NotStored(outcome),
                 Err(error) => BuryError::Publish(error),
@@ -146,7 +163,7 @@ impl Delivery {
             }
             tokio::time::sleep(BURY_PAUSE + backoff(attempt)).await;
         }
-        tracing::error!(queue = %self.source.queue, reason, "a message was put among the dead");
+        tracing::error!(queue = %self.queue(), reason, "a message was put among the dead");
         Ok(())
     }
 
@@ -156,7 +173,7 @@ impl Delivery {
             queue,
             process_name,
             ..
-        } = &*self.source;
+        } = &*self.session.source;
         let id = self.message_id.clone().unwrap_or_default();
         let letter = Outgoing::dead(route.dead_queue(), id, body)
             .with_header("x-pulsemon-reason", cut(reason, MAX_REASON_BYTES))
@@ -170,11 +187,28 @@ impl Delivery {
         }
     }
 
-    async fn settle_by_ack(&self, how: &'static str) {
-        match self.acker.ack(BasicAckOptions::default()).await {
-            Ok(true) => metric::settled(&self.source.queue, how),
-            Ok(false) => {} // its channel has ended: it comes again
-            Err(error) => tracing::debug!(%error, "an acknowledgement came too late"),
+    /// Waits for the frame to be written, but not for longer than it can matter: lapin never
+    /// answers some of those that a connection takes with it.
+    async fn settled(&self, writing: impl Future<Output = lapin::Result<bool>>, how: &'static str) {
+        let Session {
+            over,
+            link,
+            generation,
+            ..
+        } = &*self.session;
+        let written = tokio::select! {
+            biased;
+            () = over.cancelled() => return, // it comes again
+            written = tokio::time::timeout(SETTLE_TIMEOUT, writing) => written,
+        };
+        match written {
+            Ok(Ok(true)) => metric::settled(self.queue(), how),
+            Ok(Ok(false)) => {} // its channel has ended: it comes again
+            Ok(Err(error)) => tracing::debug!(%error, "an acknowledgement came too late"),
+            Err(_) => link.report(Report::Broken {
+                generation: *generation,
+                reason: "an acknowledgement could not be written".into(),
+            }),
         }
     }
 }

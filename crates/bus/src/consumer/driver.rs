@@ -8,10 +8,11 @@ use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::Wanted;
 use crate::connection::{Link, Live, NORMAL_CLOSE, Report, backoff, short};
-use crate::delivery::{Delivery, Source};
+use crate::delivery::{Delivery, Session, Source};
 use crate::{metric, topology};
 
 /// The broker answers a channel operation within this, or the connection is given up.
@@ -63,24 +64,17 @@ impl Driver {
                 live = self.link.wait_live() => live,
             };
             let Some(live) = live else { return };
-            let delivered_any;
-            let reason = match self.session(&live).await {
-                Ok(()) => return,
-                Err(lost) => {
-                    delivered_any = lost.delivered_any;
-                    lost.reason
-                }
+            let Err(lost) = self.session(&live).await else {
+                return;
             };
-            if delivered_any {
+            if lost.delivered_any {
                 failures = 0;
             }
             let queue = &self.source.queue;
-            tracing::warn!(%queue, %reason, "the consumer was lost: subscribing again");
+            tracing::warn!(%queue, reason = %lost.reason, "the consumer was lost: subscribing again");
             metric::resubscribed(queue);
-            tokio::select! {
-                () = self.link.stop.cancelled() => return,
-                () = self.deliveries.closed() => return,
-                () = tokio::time::sleep(backoff(failures)) => {}
+            if self.stopped_within(backoff(failures)).await {
+                return;
             }
             failures = failures.saturating_add(1);
         }
@@ -88,23 +82,56 @@ impl Driver {
 
     /// One channel, for as long as it lasts. `Ok` when the subscription is over.
     async fn session(&mut self, live: &Live) -> Result<(), Lost> {
-        let mut lost = Lost::default();
         let channel = match answered(live.connection.create_channel()).await {
             Ok(channel) => channel,
-            Err(fault) => return Err(lost.because(self.note(live, fault))),
+            Err(fault) => {
+                return Err(Lost {
+                    delivered_any: false,
+                    reason: self.note(live, fault),
+                });
+            }
         };
+        let session = Arc::new(Session {
+            source: Arc::clone(&self.source),
+            over: CancellationToken::new(),
+            link: self.link.clone(),
+            generation: live.generation,
+        });
+        // However this function is left, settling ends with it.
+        let _over = session.over.clone().drop_guard();
+        let mut open = Open {
+            live,
+            channel,
+            session,
+            delivered_any: false,
+        };
+        match self.consume_until_lost(&mut open).await {
+            Some(reason) => Err(Lost {
+                delivered_any: open.delivered_any,
+                reason,
+            }),
+            None => {
+                let closing = open.channel.close(NORMAL_CLOSE, "done".into());
+                drop(answered(closing).await); // going anyway
+                Ok(())
+            }
+        }
+    }
+
+    /// Why the channel is of no use any more; `None` when the subscription is over.
+    async fn consume_until_lost(&mut self, open: &mut Open<'_>) -> Option<String> {
         loop {
             let wanted = *self.wanted.borrow_and_update();
             let end = if wanted.paused {
-                self.idle(&channel).await
+                self.idle(open).await
             } else {
-                match answered(self.consume(&channel, wanted.prefetch)).await {
-                    Ok(consumer) => self.forward(&channel, consumer, &mut lost).await,
+                match answered(self.consume(&open.channel, wanted.prefetch)).await {
+                    Ok(consumer) => self.forward(open, consumer).await,
                     Err(fault) => {
                         if fault.is_not_found() {
-                            self.declare(live).await;
+                            self.declare(open.live).await;
                         }
-                        End::Lost(self.note(live, fault))
+                        End::Lost(self.note(open.live, fault))
                     }
                 }
             };
@@ -113,13 +140,12 @@ impl Driver {
                 End::Cancelled => {
                     tracing::warn!(queue = %self.source.queue, "the broker cancelled the consumer");
                     metric::resubscribed(&self.source.queue);
+                    if self.stopped_within(backoff(0)).await {
+                        return None;
+                    }
                 }
-                End::Lost(reason) => return Err(lost.because(reason)),
-                End::Stopped => {
-                    let closing = channel.close(NORMAL_CLOSE, "done".into());
-                    drop(answered(closing).await); // going anyway
-                    return Ok(());
-                }
+                End::Lost(reason) => return Some(reason),
+                End::Stopped => return None,
             }
         }
     }
@@ -136,7 +162,7 @@ impl Driver {
     }
 
     /// Nothing is consumed; what was delivered before can still be settled on the channel.
-    async fn idle(&mut self, channel: &Channel) -> End {
+    async fn idle(&mut self, open: &Open<'_>) -> End {
         loop {
             tokio::select! {
                 () = self.link.stop.cancelled() => return End::Stopped,
@@ -145,7 +171,7 @@ impl Driver {
                     return if changed.is_ok() { End::Changed } else { End::Stopped };
                 }
                 () = tokio::time::sleep(PULSE) => {
-                    if !channel.status().connected() {
+                    if !open.is_usable() {
                         return End::Lost("channel closed".into());
                     }
                 }
@@ -153,7 +179,7 @@ impl Driver {
         }
     }
 
-    async fn forward(&mut self, channel: &Channel, mut from: Consumer, lost: &mut Lost) -> End {
+    async fn forward(&mut self, open: &mut Open<'_>, mut from: Consumer) -> End {
         let mut pulse = tokio::time::interval(PULSE);
         loop {
             let message = tokio::select! {
@@ -161,58 +187,70 @@ impl Driver {
                 () = self.deliveries.closed() => return End::Stopped,
                 changed = self.wanted.changed() => {
                     return match changed {
-                        Ok(()) => self.cancel(channel, from).await,
+                        Ok(()) => self.cancel(open, from).await,
                         Err(_) => End::Stopped,
                     };
                 }
                 _ = pulse.tick() => {
-                    if !channel.status().connected() {
-                        return End::Lost("channel closed".into());
+                    if open.is_usable() {
+                        continue;
                     }
-                    continue;
+                    return End::Lost("channel closed".into());
                 }
                 message = from.next() => message,
             };
             match message {
                 Some(Ok(message)) => {
-                    lost.delivered_any = true;
-                    if !self.hand_over(message).await {
+                    if !self.hand_over(open, message).await {
                         return End::Stopped;
                     }
                 }
                 Some(Err(error)) => return End::Lost(error.to_string()),
-                None if channel.status().connected() => return End::Cancelled,
+                None if open.is_usable() => return End::Cancelled,
                 None => return End::Lost("channel closed".into()),
             }
         }
     }
 
     /// Ends a consumer on our own wish; what was on its way is still handed over.
-    async fn cancel(&mut self, channel: &Channel, mut from: Consumer) -> End {
-        let cancelling = channel.basic_cancel(from.tag(), BasicCancelOptions::default());
+    async fn cancel(&mut self, open: &mut Open<'_>, mut from: Consumer) -> End {
+        let options = BasicCancelOptions::default();
+        let cancelling = open.channel.basic_cancel(from.tag(), options);
         if let Err(fault) = answered(cancelling).await {
-            return End::Lost(fault.to_string());
+            return End::Lost(self.note(open.live, fault));
         }
-        while let Some(message) = from.next().await {
-            match message {
-                Ok(message) => {
-                    if !self.hand_over(message).await {
+        loop {
+            // Everything is here already: this only ends late if lapin forgot to end it.
+            match tokio::time::timeout(ANSWER_TIMEOUT, from.next()).await {
+                Ok(Some(Ok(message))) => {
+                    if !self.hand_over(open, message).await {
                         return End::Stopped;
                     }
                 }
-                Err(error) => return End::Lost(error.to_string()),
+                Ok(Some(Err(error))) => return End::Lost(error.to_string()),
+                Ok(None) => return End::Changed,
+                Err(_) => return End::Lost("a cancelled consumer did not end".into()),
             }
         }
-        End::Changed
     }
 
     /// False when the subscription is over.
-    async fn hand_over(&self, message: lapin::message::Delivery) -> bool {
+    async fn hand_over(&self, open: &mut Open<'_>, message: lapin::message::Delivery) -> bool {
         metric::delivered(&self.source.queue);
-        let delivery = Delivery::new(message, Arc::clone(&self.source));
+        open.delivered_any = true;
+        let delivery = Delivery::new(message, Arc::clone(&open.session));
         tokio::select! {
             () = self.link.stop.cancelled() => false,
             sent = self.deliveries.send(delivery) => sent.is_ok(),
+        }
+    }
+
+    /// Waits, and says whether the subscription came to its end meanwhile.
+    async fn stopped_within(&self, pause: Duration) -> bool {
+        tokio::select! {
+            () = self.link.stop.cancelled() => true,
+            () = self.deliveries.closed() => true,
+            () = tokio::time::sleep(pause) => false,
         }
     }
 
@@ -239,17 +277,27 @@ impl Driver {
     }
 }
 
+/// An open channel and what belongs to it.
+struct Open<'a> {
+    live: &'a Live,
+    channel: Channel,
+    session: Arc<Session>,
+    delivered_any: bool,
+}
+
+impl Open<'_> {
+    /// Whether both the channel and its connection still count.
+    fn is_usable(&self) -> bool {
+        let current = self.session.link.live();
+        let same = current.is_some_and(|live| live.generation == self.live.generation);
+        same && self.channel.status().connected()
+    }
+}
+
 /// Why a channel was given up, and whether it had been of any use.
-#[derive(Default)]
 struct Lost {
     delivered_any: bool,
     reason: String,
-}
-
-impl Lost {
-    fn because(self, reason: String) -> Self {
-        Self { reason, ..self }
-    }
 }
 
 /// A channel operation that did not come to a good end.

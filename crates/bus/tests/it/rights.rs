@@ -18,6 +18,7 @@ async fn a_prober_works_with_the_rights_of_a_prober_and_cannot_do_more() {
     })
     .unwrap();
     let mut jobs = prober.subscribe(Route::jobs("default"), 5);
+    assert!(prober.connected().await);
     publish_until_stored(&scheduler, Route::jobs("default"), 1).await;
     publish_until_stored(&scheduler, Route::jobs("default"), 2).await;
 

@@ -176,8 +176,13 @@ fn local(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
+/// The command line's arguments, the program's name left out.
+pub fn arguments() -> Vec<String> {
+    std::env::args().skip(1).collect()
+}
+
 /// To a person at a terminal: logging is not up yet, or not wanted.
-fn say(text: &str) {
+pub fn say(text: &str) {
     // Nobody to tell when standard error is closed.
     drop(writeln!(std::io::stderr(), "{text}"));
 }

@@ -32,6 +32,9 @@ pub(crate) fn install(missing: &[Missing], install: Install) -> anyhow::Result<(
             missing.iter().map(|m| m.brew).collect::<Vec<_>>().join(" ")
         );
     }
+    say::progress(
+        "    installing from the system's packages; no server of the system's is started",
+    );
     say::stage(&format!("install {}", packages.join(" and ")), || {
         if exists("apt-get") {
             return run_apt(&packages);

@@ -100,7 +100,7 @@ fn wanted() -> Wanted {
 
 fn build(with_demo: bool, interrupt: &Interrupt) -> anyhow::Result<()> {
     let mut build = cargo("build");
-    build.args(["--release", "--bins", "--package", "db"]);
+    build.args(["--release", "--bins", "--package", "migrate"]);
     for process in Process::ALL {
         build.args(["--package", process.name()]);
     }

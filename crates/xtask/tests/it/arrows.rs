@@ -8,12 +8,13 @@ use crate::graph::{Graph, Need};
 const PROCESSES: [&str; 5] = ["alerter", "api", "prober", "processor", "scheduler"];
 
 /// Each crate, and what it may use of ours.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("models", &[]),
     ("runtime", &[]),
     ("guard", &["models"]),
     ("bus", &["models"]),
     ("db", &["models"]),
+    ("migrate", &["db", "runtime"]),
     ("prober", &["models", "guard", "bus", "runtime"]),
     ("api", &["models", "guard", "bus", "db", "runtime"]),
     ("scheduler", &["models", "bus", "db", "runtime"]),

@@ -39,7 +39,7 @@ pub(crate) struct Worker {
 /// the connection closes. Returns when all that had begun has ended.
 pub(crate) async fn run(
     worker: Arc<Worker>,
-    mut jobs: Subscription,
+    jobs: &mut Subscription,
     results: mpsc::Sender<Arc<ProbeResult>>,
 ) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
@@ -59,6 +59,7 @@ pub(crate) async fn run(
             }
         }
     }
+    jobs.pause(); // and keep it: what has begun is acknowledged on its channel
     tasks.close();
     tasks.wait().await;
     ended

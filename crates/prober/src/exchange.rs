@@ -2,6 +2,7 @@
 //!
 //! The connection is driven here, inside the probe: when the probe ends or is dropped, so does the socket.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -219,12 +220,16 @@ impl Exchange {
         if find::<ReadLimitReached>(error).is_some() {
             return Ok(()); // as much as is ever read
         }
-        let ended_without_notice = find::<std::io::Error>(error)
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof);
-        if ended_without_notice && !self.is_delimited {
+        let io = find::<io::Error>(error).map(io::Error::kind);
+        if io == Some(io::ErrorKind::UnexpectedEof) && !self.is_delimited {
             return Ok(()); // many servers end TLS without a close_notify
         }
-        if error.is_parse() {
+        // hyper reports a bad chunk as bad input; rustls uses the same kinds for a broken record.
+        let is_bad_input = matches!(
+            io,
+            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+        ) && find::<rustls::Error>(error).is_none();
+        if error.is_parse() || is_bad_input {
             return Err(Failure::new(
                 ErrorKind::HttpProtocol,
                 "the body's chunks are not valid HTTP",

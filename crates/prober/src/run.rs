@@ -66,12 +66,13 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         prober = worker.prober,
         "probing"
     );
-    let jobs = bus.subscribe(Route::jobs(config.region), prefetch(pool_size));
+    let mut jobs = bus.subscribe(Route::jobs(config.region), prefetch(pool_size));
 
-    let consuming = consume::run(worker, jobs, results);
+    let consuming = consume::run(worker, &mut jobs, results);
     let consumed = shutdown.drain(consuming).await;
     // The last sender went with `consuming`, so the reporter ends when all is confirmed.
     let reported = shutdown.drain(reporting).await;
+    drop(jobs); // what was not acknowledged goes back
     bus.close().await;
     watching.await.context("watch the broker")?;
     ops.stop().await;

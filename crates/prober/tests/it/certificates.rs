@@ -1,0 +1,306 @@
+//! TLS: a bad certificate ends the probe with its own reason, and its facts are known all the same.
+
+use models::certificate::CertificateFacts;
+use models::probe::{ErrorKind, ProbeResult};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::support::authority::{Authority, Leaf, malformed, self_signed};
+use crate::support::target::{Target, read_head};
+use crate::support::{assert_down, assert_up, engine, job, now, run};
+
+async fn probe(authority: &Authority, target: &Target) -> ProbeResult {
+    run(
+        &engine(&[target.addr], std::slice::from_ref(&authority.root)),
+        &job(&target.url("/")),
+    )
+    .await
+}
+
+/// The facts that the tests' authority puts into every leaf.
+#[track_caller]
+fn facts(result: &ProbeResult) -> CertificateFacts {
+    let facts = result.certificate.clone().expect("certificate facts");
+    let issuer = facts.issuer.as_deref().unwrap();
+    assert!(
+        ["Test Authority", "Other Authority"].contains(&issuer),
+        "{issuer}"
+    );
+    assert_eq!(facts.subject.as_deref(), Some("leaf.example"));
+    assert_eq!(facts.fingerprint_sha256.len(), 64);
+    assert!(facts.not_before.is_some() && facts.not_after.is_some());
+    facts
+}
+
+#[tokio::test]
+async fn a_good_certificate_is_up_with_all_its_facts() {
+    let authority = Authority::new();
+    let target = Target::tls(authority.server(&Leaf::default())).await;
+    let result = probe(&authority, &target).await;
+    assert_up(&result);
+    let facts = facts(&result);
+    assert!(facts.is_valid());
+    assert_eq!(facts.sans, ["localhost"]);
+    assert_eq!(facts.days_remaining(now()), Some(10));
+    assert_eq!(facts.chain_length, 1);
+    let phases = result.phases;
+    let sum = [
+        phases.dns_us,
+        phases.connect_us,
+        phases.tls_us,
+        phases.request_us,
+        phases.first_byte_us,
+    ];
+    assert_eq!(
+        result.latency_us,
+        Some(sum.iter().map(|phase| phase.unwrap()).sum())
+    );
+}
+
+#[tokio::test]
+async fn d20_to_d24_each_bad_certificate_has_its_reason_and_its_facts_and_gets_no_request() {
+    let trusted = Authority::new();
+    let stranger = Authority::named("Other Authority");
+    let leaf = |names: Vec<&'static str>, from_days, to_days| Leaf {
+        names,
+        from_days,
+        to_days,
+    };
+    let cases = [
+        (
+            trusted.server(&leaf(vec!["localhost"], -20, -3)),
+            vec![ErrorKind::CertExpired],
+            "expired on",
+            -3,
+        ),
+        (
+            trusted.server(&leaf(vec!["localhost"], 3, 20)),
+            vec![ErrorKind::CertNotYetValid],
+            "not valid before",
+            20,
+        ),
+        (
+            trusted.server(&leaf(
+                vec!["a.example", "b.example", "c.example", "d.example"],
+                -1,
+                5,
+            )),
+            vec![ErrorKind::CertNameMismatch],
+            "is for a.example, b.example, c.example and 1 more, not for localhost",
+            5,
+        ),
+        (
+            stranger.server(&Leaf::default()),
+            vec![ErrorKind::CertUnknownIssuer],
+            "issued by Other Authority, which is not trusted",
+            10,
+        ),
+        (
+            stranger.server(&leaf(vec!["a.example"], -20, -3)),
+            vec![
+                ErrorKind::CertExpired,
+                ErrorKind::CertNameMismatch,
+                ErrorKind::CertUnknownIssuer,
+            ],
+            "expired on",
+            -3,
+        ),
+    ];
+    for (server, errors, sentence, days) in cases {
+        let target = Target::tls(server).await;
+        let result = probe(&trusted, &target).await;
+        let message = assert_down(&result, errors[0]);
+        assert!(message.contains(sentence), "{message}");
+        let facts = facts(&result);
+        assert_eq!(facts.errors, errors);
+        assert_eq!(facts.days_remaining(now()), Some(days));
+        assert_eq!(
+            (result.hops, result.status_code),
+            (0, None),
+            "no request was sent"
+        );
+        assert!(result.phases.tls_us.is_some());
+    }
+}
+
+#[tokio::test]
+async fn d23_a_self_signed_certificate_is_named_as_such() {
+    let authority = Authority::new();
+    let target = Target::tls(self_signed(&Leaf::default())).await;
+    let result = probe(&authority, &target).await;
+    assert_down(&result, ErrorKind::CertSelfSigned);
+    let facts = result.certificate.unwrap();
+    assert_eq!(facts.errors, [ErrorKind::CertSelfSigned]);
+    assert_eq!(facts.days_remaining(now()), Some(10));
+}
+
+#[tokio::test]
+async fn a_certificate_whose_key_the_server_does_not_have_is_refused() {
+    let authority = Authority::new();
+    let target = Target::tls(authority.thief()).await;
+    let result = probe(&authority, &target).await;
+    assert_down(&result, ErrorKind::CertBadSignature);
+    assert_eq!(facts(&result).errors, [ErrorKind::CertBadSignature]);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_one_has_a_fingerprint_and_that_fault() {
+    let authority = Authority::new();
+    let target = Target::tls(malformed()).await;
+    let result = probe(&authority, &target).await;
+    assert_down(&result, ErrorKind::CertMalformed);
+    let facts = result.certificate.unwrap();
+    assert_eq!(
+        (facts.errors, facts.issuer),
+        (vec![ErrorKind::CertMalformed], None)
+    );
+}
+
+#[tokio::test]
+async fn d25_plain_http_on_the_https_port_is_not_tls() {
+    let authority = Authority::new();
+    let target = Target::start("https", |mut stream| async move {
+        drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
+        read_head(&mut stream).await;
+    })
+    .await;
+    assert_down(&probe(&authority, &target).await, ErrorKind::TlsNotTls);
+}
+
+#[tokio::test]
+async fn tls_failures_without_a_certificate_are_told_apart() {
+    let authority = Authority::new();
+    let closing = Target::start("https", |stream| async move { drop(stream) }).await;
+    assert_down(&probe(&authority, &closing).await, ErrorKind::TlsHandshake);
+    let silent = Target::start("https", |stream| async move {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        drop(stream);
+    })
+    .await;
+    assert_down(&probe(&authority, &silent).await, ErrorKind::TimeoutTls);
+    let alert = |description: u8| async move {
+        Target::start("https", move |mut stream| async move {
+            drop(stream.write_all(&[21, 3, 3, 0, 2, 2, description]).await);
+            read_head(&mut stream).await;
+        })
+        .await
+    };
+    let handshake_failure = alert(40).await;
+    let message = assert_down(
+        &probe(&authority, &handshake_failure).await,
+        ErrorKind::TlsAlert,
+    );
+    assert!(message.contains("HandshakeFailure"), "{message}");
+    assert_down(
+        &probe(&authority, &alert(70).await).await,
+        ErrorKind::TlsProtocol,
+    );
+}
+
+#[tokio::test]
+async fn d26_the_second_probe_of_a_host_still_sees_its_certificate() {
+    let authority = Authority::new();
+    let target = Target::tls(authority.server(&Leaf::default())).await;
+    let engine = engine(&[target.addr], std::slice::from_ref(&authority.root));
+    for _ in 0..3 {
+        let result = run(&engine, &job(&target.url("/"))).await;
+        assert_up(&result);
+        facts(&result);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_judged_by_the_products_time() {
+    let authority = Authority::new();
+    let target = Target::tls(authority.server(&Leaf::default())).await;
+    let engine = engine(&[target.addr], std::slice::from_ref(&authority.root));
+    let job = job(&target.url("/"));
+    let later = now() + chrono::TimeDelta::days(11);
+    let result = engine
+        .probe(&job, later)
+        .await
+        .into_result(&job, later, "p");
+    assert_down(&result, ErrorKind::CertExpired);
+}
+
+#[tokio::test]
+async fn certificate_facts_are_those_of_the_services_own_host() {
+    let authority = Authority::new();
+    let second = Target::tls(authority.server(&Leaf {
+        to_days: 5,
+        ..Leaf::default()
+    }))
+    .await;
+    let location = format!(
+        "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+        second.url("/")
+    );
+    let first = Target::tls_answering(
+        authority.server(&Leaf::default()),
+        location.leak().as_bytes(),
+    )
+    .await;
+    let engine = engine(
+        &[first.addr, second.addr],
+        std::slice::from_ref(&authority.root),
+    );
+    let result = run(&engine, &job(&first.url("/"))).await;
+    assert_up(&result);
+    assert_eq!(result.hops, 2);
+    assert_eq!(facts(&result).days_remaining(now()), Some(10));
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_the_server_offers_it() {
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let authority = Authority::new();
+    let mut config = authority.server(&Leaf::default());
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let target = Target::start("https", move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let stream = acceptor.accept(stream).await.unwrap();
+            let service = service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+                let good = request.version() == http::Version::HTTP_2
+                    && request.uri().host() == Some("localhost")
+                    && !request.headers().contains_key("connection");
+                let status = if good { 200 } else { 500 };
+                let body = http_body_util::Full::new(bytes::Bytes::from(vec![b'x'; 200_000]));
+                http::Response::builder().status(status).body(body)
+            });
+            let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            drop(
+                serving
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
+        }
+    })
+    .await;
+    let result = probe(&authority, &target).await;
+    assert_up(&result);
+    assert_eq!(result.status_code, Some(200));
+}
+
+#[tokio::test]
+async fn a_body_that_ends_with_its_connection_may_end_without_a_tls_goodbye() {
+    let authority = Authority::new();
+    let acceptor =
+        tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(authority.server(&Leaf::default())));
+    let target = Target::start("https", move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            read_head(&mut stream).await;
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\n\r\nall of it")
+                .await
+                .unwrap();
+            stream.flush().await.unwrap();
+            drop(stream); // no close_notify
+        }
+    })
+    .await;
+    assert_up(&probe(&authority, &target).await);
+}

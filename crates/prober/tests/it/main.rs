@@ -1,0 +1,15 @@
+//! Probes against real servers that misbehave on purpose, and the whole process over a real broker.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper that fails must fail its test"
+)]
+
+mod bombs;
+mod certificates;
+mod pipeline;
+mod redirects;
+mod responses;
+mod support;

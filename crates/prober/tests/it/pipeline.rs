@@ -1,0 +1,235 @@
+//! The whole process over a real broker: jobs in, results out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, Outgoing, Route, Subscription};
+use chrono::TimeDelta;
+use guard::AllowRule;
+use models::message::{JobBatch, ProbeJob, ResultBatch};
+use models::probe::{Outcome, ProbeKind, ProbeResult, probe_id};
+use prober::Config;
+use runtime::env::{BrokerConfig, OpsConfig};
+use runtime::{Clock, Shutdown, Trigger};
+use testkit::{TestVhost, eventually};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Semaphore;
+
+use crate::support::job;
+use crate::support::target::{OK, Target, read_head};
+
+/// A vhost, a prober in it, and a bus that plays scheduler and processor.
+struct Stage {
+    vhost: TestVhost,
+    bus: Bus,
+    results: Subscription,
+    clock: Clock,
+    trigger: Trigger,
+    prober: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let vhost = TestVhost::new().await;
+        let bus = vhost.bus().await;
+        let results = bus.subscribe(Route::ProbeResults, 100);
+        // The rights of a prober in production: it declares nothing.
+        let amqp_url = vhost
+            .restricted_url("^$", r"^pulsemon\.(results|dead)$", r"^probe-jobs\.")
+            .await;
+        let config = Config {
+            broker: BrokerConfig {
+                amqp_url,
+                ca_file: None,
+            },
+            ops: OpsConfig::any_free_port(),
+            region: "default".into(),
+            pool_size: 100,
+            per_tenant: 50,
+            per_address: 50,
+            allow: AllowRule::parse_list("127.0.0.0/8").unwrap(),
+            deny: vec![],
+            extra_roots: vec![],
+            user_agent: "Pulsemon/0.1".into(),
+            name_server: None,
+        };
+        let clock = Clock::system();
+        let (shutdown, trigger) = Shutdown::manual();
+        let prober = tokio::spawn(prober::run(config, clock.clone(), shutdown));
+        Self {
+            vhost,
+            bus,
+            results,
+            clock,
+            trigger,
+            prober,
+        }
+    }
+
+    /// A job that is due `in_ms` from now; `n` tells it from others.
+    fn job(&self, target: &Target, n: i32, in_ms: i64) -> ProbeJob {
+        let mut job = job(&target.url("/"));
+        // As the database stores it.
+        let now = self.clock.now();
+        let due = now + TimeDelta::milliseconds(in_ms)
+            - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()) % 1_000_000);
+        job.scheduled_at = due;
+        job.not_after = due + TimeDelta::seconds(30);
+        job.config_version = n;
+        job.timeout_ms = 10_000;
+        job.probe_id = probe_id(job.service_id, "default", ProbeKind::Slot, due, n);
+        job
+    }
+
+    async fn send(&self, jobs: Vec<ProbeJob>) {
+        let batch = JobBatch {
+            published_at: self.clock.now(),
+            jobs,
+        };
+        self.send_body(serde_json::to_vec(&batch).unwrap()).await;
+    }
+
+    async fn send_body(&self, body: Vec<u8>) {
+        let message = Outgoing::bytes(Route::jobs("default"), "test", body).unwrap();
+        let outcome = self.bus.publisher().publish_one(message).await.unwrap();
+        assert!(outcome.is_stored());
+    }
+
+    /// The next result that arrives, in whatever batch.
+    async fn results(&mut self, count: usize) -> Vec<ProbeResult> {
+        let mut found = Vec::new();
+        while found.len() < count {
+            let delivery = tokio::time::timeout(Duration::from_secs(15), self.results.next());
+            let delivery = delivery
+                .await
+                .expect("a result in time")
+                .expect("an open bus");
+            let batch: ResultBatch = bus::decode(&delivery).unwrap();
+            found.extend(batch.results);
+            delivery.ack().await;
+        }
+        found
+    }
+
+    /// Stops the prober and tells how many batches it left in the queue.
+    async fn stop(self) -> u32 {
+        self.trigger.shut_down();
+        self.prober.await.unwrap().unwrap();
+        self.bus.depth("probe-jobs.v1.default").await.unwrap()
+    }
+}
+
+/// A target that answers only once `gate` has a permit for it.
+async fn held(gate: Arc<Semaphore>) -> Target {
+    Target::raw(move |mut stream| {
+        let gate = gate.clone();
+        async move {
+            read_head(&mut stream).await;
+            gate.acquire().await.unwrap().forget();
+            drop(stream.write_all(OK).await);
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_becomes_a_result_at_its_moment_and_its_batch_is_gone() {
+    let mut stage = Stage::new().await;
+    let target = Target::answering(OK).await;
+    let soon = stage.job(&target, 1, 300);
+    let late = {
+        let mut job = stage.job(&target, 2, -60_000);
+        job.not_after = stage.clock.now() - TimeDelta::seconds(1);
+        job
+    };
+    stage.send(vec![late, soon.clone()]).await;
+    let found = stage.results(1).await;
+    assert_eq!(found[0].probe_id, soon.probe_id);
+    assert_eq!(found[0].outcome, Outcome::Up);
+    assert_eq!(found[0].config_version, 1);
+    // The clocks are the same here; a learned offset of a few milliseconds may remain.
+    assert!(
+        found[0].checked_at >= soon.scheduled_at - TimeDelta::milliseconds(250),
+        "not before its moment"
+    );
+    assert!(found[0].prober.starts_with("default-"));
+    assert_eq!(target.connections(), 1, "the stale job was not run");
+    assert_eq!(stage.stop().await, 0, "nothing is left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_not_be_read_is_buried_with_its_reason_and_its_neighbours_go_on() {
+    let mut stage = Stage::new().await;
+    let target = Target::answering(OK).await;
+    stage.send_body(b"not json".to_vec()).await;
+    let mut batch = serde_json::to_value(JobBatch {
+        published_at: stage.clock.now(),
+        jobs: vec![
+            stage.job(&target, 1, 0),
+            stage.job(&target, 2, 0),
+            stage.job(&target, 3, 0),
+        ],
+    })
+    .unwrap();
+    batch["jobs"][0]["url"] = 7.into();
+    batch["jobs"][1]["timeout_ms"] = 0.into();
+    stage.send_body(serde_json::to_vec(&batch).unwrap()).await;
+    let found = stage.results(1).await;
+    assert_eq!(
+        (found[0].config_version, found[0].outcome),
+        (3, Outcome::Up)
+    );
+    let mut reasons = Vec::new();
+    while reasons.len() < 3 {
+        let dead = stage.vhost.take("probe-jobs.dead", 10).await;
+        reasons.extend(
+            dead.iter()
+                .map(|letter| letter.header("x-pulsemon-reason").to_owned()),
+        );
+    }
+    let all = reasons.join("\n");
+    for part in ["not a batch", "expected a string", "timeout_ms 0"] {
+        assert!(all.contains(part), "{part} in {all}");
+    }
+    assert_eq!(stage.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
+    let mut stage = Stage::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let target = held(gate.clone()).await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    stage.send(vec![stage.job(&target, 2, 20_000)]).await;
+    eventually(|| async { target.connections() == 1 }).await;
+    // Both batches are in the prober's hands.
+    eventually(|| async { matches!(stage.bus.depth("probe-jobs.v1.default").await, Ok(0)) }).await;
+    stage.trigger.shut_down();
+    gate.add_permits(10);
+    let found = stage.results(1).await;
+    assert_eq!(found[0].config_version, 1);
+    let left = stage.stop().await;
+    assert_eq!(
+        (left, target.connections()),
+        (1, 1),
+        "the second job is another prober's"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_comes_again_after_a_lost_connection_is_not_probed_again() {
+    let mut stage = Stage::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let (quick, slow) = (Target::answering(OK).await, held(gate.clone()).await);
+    stage
+        .send(vec![stage.job(&quick, 1, 0), stage.job(&slow, 2, 0)])
+        .await;
+    assert_eq!(stage.results(1).await[0].config_version, 1);
+    eventually(|| async { slow.connections() == 1 }).await;
+    eventually(|| async { stage.vhost.close_connections().await >= 3 }).await;
+    assert_eq!(stage.results(1).await[0].config_version, 1, "sent again");
+    gate.add_permits(10);
+    assert_eq!(stage.results(1).await[0].config_version, 2);
+    assert_eq!((quick.connections(), slow.connections()), (1, 1));
+    assert_eq!(stage.stop().await, 0);
+}

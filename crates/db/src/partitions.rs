@@ -24,6 +24,8 @@ use span::{Span, midnight};
 
 /// How far ahead partitions are made: long enough that a fortnight without upkeep harms nobody.
 pub const DAYS_AHEAD: i64 = 14;
+/// How far back partitions of results are made whatever is kept: an older result is refused.
+pub const OLDEST_RESULT_DAYS: u32 = 31;
 /// Longest wait for a lock; writers queue behind whoever waits.
 pub const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 /// How often a statement that did not get its lock is tried in all; the next upkeep goes on.
@@ -54,6 +56,14 @@ impl Default for Keep {
 }
 
 impl Keep {
+    /// What may still be written, and so needs a partition.
+    fn written(self) -> Self {
+        Self {
+            results: self.results.min(OLDEST_RESULT_DAYS),
+            ..self
+        }
+    }
+
     fn days(self, table: Partitioned) -> TimeDelta {
         TimeDelta::days(i64::from(match table {
             Partitioned::Results => self.results,
@@ -63,8 +73,8 @@ impl Keep {
     }
 }
 
-/// Makes every partition that rows from the oldest kept one to [`DAYS_AHEAD`] days after `now`
-/// need; returns the names of those that were missing.
+/// Makes every partition that rows from the oldest that may still come (all that is kept, of
+/// results at most [`OLDEST_RESULT_DAYS`]) to [`DAYS_AHEAD`] days after `now` need; returns the names of those that were missing.
 ///
 /// # Errors
 /// The database is away, or another process keeps the lock.
@@ -73,7 +83,7 @@ pub async fn ensure(db: &Db, now: DateTime<Utc>, keep: Keep) -> Result<Vec<Strin
     let mut made = Vec::new();
     for table in ALL {
         let attached = attached(&mut session, table).await?;
-        let first = (now - keep.days(table)).date_naive();
+        let first = (now - keep.written().days(table)).date_naive();
         let last = (now + TimeDelta::days(DAYS_AHEAD)).date_naive();
         let missing: Vec<Span> = table
             .cover(first, last)

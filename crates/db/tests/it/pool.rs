@@ -95,10 +95,8 @@ async fn pid(test: &TestDb) -> i32 {
 }
 
 async fn backend(conn: &mut db::Conn) -> i32 {
-    use diesel::IntoSql as _;
     use diesel_async::RunQueryDsl as _;
     diesel::define_sql_function! { fn pg_backend_pid() -> diesel::sql_types::Integer; }
-    drop(1.into_sql::<diesel::sql_types::Integer>());
     diesel::select(pg_backend_pid())
         .get_result(conn)
         .await

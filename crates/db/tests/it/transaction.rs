@@ -72,7 +72,7 @@ async fn a_refused_row_names_its_constraint_and_is_not_tried_again() {
     let test = TestDb::unmigrated().await;
     test.execute(COUNTERS).await;
     let runs = AtomicU32::new(0);
-    let mut refuse = async |sql: &str| {
+    let refuse = async |sql: &str| {
         runs.store(0, Ordering::Relaxed);
         let run = test.db().transaction::<(), Error, _>(async |conn| {
             runs.fetch_add(1, Ordering::Relaxed);

@@ -30,6 +30,8 @@ pub struct Config {
     pub probe_allow: Vec<AllowRule>,
     /// Length of the rolling window of SLA and latency figures, in days: 1 to 365.
     pub sla_window_days: u16,
+    /// Slots that must be judged before an SLA can be breached (`SLA_MIN_CHECKS`).
+    pub sla_min_checks: u64,
 }
 
 /// `ALLOWED_ORIGINS`.
@@ -87,6 +89,7 @@ impl Config {
         let limits = limits(&r);
         let probe_allow = probe_allow(&r);
         let sla_window_days = r.ranged("SLA_WINDOW_DAYS", 30_u16, 1..=365);
+        let sla_min_checks = r.ranged("SLA_MIN_CHECKS", 10_u64, 1..=1_000_000);
         refuse_verification(&r, production);
         r.finish(|| {
             Some(Self {
@@ -100,6 +103,7 @@ impl Config {
                 limits: limits?,
                 probe_allow: probe_allow?,
                 sla_window_days: sla_window_days?,
+                sla_min_checks: sla_min_checks?,
             })
         })
     }

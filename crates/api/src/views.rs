@@ -2,5 +2,10 @@
 
 pub(crate) mod figures;
 pub(crate) mod format;
+pub(crate) mod incident;
+pub(crate) mod latency;
+pub(crate) mod overview;
+pub(crate) mod result;
 pub(crate) mod service;
 pub(crate) mod ssl;
+pub(crate) mod sums;

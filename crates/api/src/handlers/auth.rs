@@ -48,9 +48,7 @@ pub(crate) async fn register(api: Data<Api>, Body(mut fields): Body) -> Answer {
             updated_at: now,
         };
         let mut conn = app.conn().await?;
-        users::insert(&mut conn, &user)
-            .await
-            .map_err(taken)?;
+        users::insert(&mut conn, &user).await.map_err(taken)?;
         Reply::created(
             &json!({
                 "id": user.id,

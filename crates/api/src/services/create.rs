@@ -93,9 +93,7 @@ fn row(caller: &Caller, new: &NewService, stamp: Stamp) -> Result<Service, Probl
 }
 
 async fn insert(conn: &mut Conn, service: &Service, stamp: Stamp) -> Result<(), Problem> {
-    services::insert(conn, service)
-        .await
-        .map_err(taken)?;
+    services::insert(conn, service).await.map_err(taken)?;
     for region in &service.regions {
         db::health::add(conn, service.id, region, stamp.at).await?;
     }

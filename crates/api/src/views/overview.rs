@@ -1,0 +1,147 @@
+//! One service's dashboard.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use models::service::SlaTarget;
+use models::sla::{Checks, Hundredths};
+
+use crate::paging::Pagination;
+use crate::views::format;
+use crate::views::result::ResultView;
+use crate::views::service::Watched;
+use crate::views::ssl::SslView;
+use crate::views::sums::Sums;
+
+/// `GET /dashboard/{service_id}`.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the contract documents the fields")]
+pub(crate) struct Overview {
+    pub(crate) service_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) current_status: &'static str,
+    pub(crate) window: &'static str,
+    /// Of `window`, as are coverage, checks and latencies.
+    pub(crate) uptime_percentage: Option<Hundredths>,
+    /// Of the SLA window, here as everywhere.
+    pub(crate) sla_percentage: Option<Hundredths>,
+    pub(crate) sla_target: f64,
+    pub(crate) sla_breached: bool,
+    pub(crate) coverage_percentage: Option<Hundredths>,
+    pub(crate) checks: ChecksView,
+    pub(crate) failure_streak: i32,
+    pub(crate) avg_latency_ms: Option<f64>,
+    pub(crate) p50_latency_ms: Option<f64>,
+    pub(crate) p95_latency_ms: Option<f64>,
+    pub(crate) p99_latency_ms: Option<f64>,
+    pub(crate) latency_histogram: Vec<Bucket>,
+    pub(crate) uptime: Uptime,
+    pub(crate) last_checked_at: Option<String>,
+    pub(crate) ssl: Option<SslView>,
+    pub(crate) recent_results: Vec<ResultView>,
+    pub(crate) pagination: Pagination,
+}
+
+/// What became of the slots that were due: judged, inconclusive, missed and excluded add up to due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the contract documents the fields")]
+pub(crate) struct ChecksView {
+    pub(crate) due: u64,
+    pub(crate) judged: u64,
+    pub(crate) failed: u64,
+    pub(crate) inconclusive: u64,
+    pub(crate) missed: u64,
+    pub(crate) excluded: u64,
+}
+
+/// How many successes took at most `le_ms`, and longer than the bucket before.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the contract documents the fields")]
+pub(crate) struct Bucket {
+    pub(crate) le_ms: f64,
+    pub(crate) count: u64,
+}
+
+/// Uptime of the usual windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the contract documents the fields")]
+pub(crate) struct Uptime {
+    #[serde(rename = "24h")]
+    pub(crate) day: Option<Hundredths>,
+    #[serde(rename = "7d")]
+    pub(crate) week: Option<Hundredths>,
+    #[serde(rename = "30d")]
+    pub(crate) month: Option<Hundredths>,
+}
+
+/// What was loaded for one window.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The window's name.
+    pub(crate) window: &'static str,
+    /// Its sums.
+    pub(crate) sums: Sums,
+    /// Slots due in it.
+    pub(crate) due: u64,
+    /// Uptime of the usual windows.
+    pub(crate) uptime: Uptime,
+    /// The certificate.
+    pub(crate) ssl: Option<SslView>,
+    /// A page of results, and how it goes on.
+    pub(crate) results: (Vec<ResultView>, Pagination),
+}
+
+/// Puts it together. `sla_min_checks` is how many must be judged before an SLA can be breached.
+#[must_use]
+pub(crate) fn overview(watched: &Watched, loaded: Loaded, sla_min_checks: u64) -> Overview {
+    let service = &watched.service;
+    let figures = watched.figures();
+    let latency = &loaded.sums.latency;
+    let target = u16::try_from(service.sla_target)
+        .ok()
+        .and_then(SlaTarget::from_hundredths);
+    let (recent_results, pagination) = loaded.results;
+    Overview {
+        service_id: service.id,
+        name: service.name.clone(),
+        url: service.url.clone(),
+        current_status: watched.status().as_str(),
+        window: loaded.window,
+        uptime_percentage: loaded.sums.checks.uptime(),
+        sla_percentage: figures.sla.sla(),
+        sla_target: target.unwrap_or(SlaTarget::DEFAULT).percent(),
+        sla_breached: target.is_some_and(|target| figures.sla.breaches(target, sla_min_checks)),
+        coverage_percentage: loaded.sums.checks.coverage(loaded.due),
+        checks: checks(loaded.sums.checks, loaded.due),
+        failure_streak: watched.failure_streak(),
+        avg_latency_ms: latency.average_ms(),
+        p50_latency_ms: latency.percentile_ms(50),
+        p95_latency_ms: latency.percentile_ms(95),
+        p99_latency_ms: latency.percentile_ms(99),
+        latency_histogram: latency
+            .histogram
+            .buckets()
+            .map(|(upper_us, count)| Bucket {
+                le_ms: format::ms(upper_us),
+                count,
+            })
+            .collect(),
+        uptime: loaded.uptime,
+        last_checked_at: watched.last_checked_at().map(format::time),
+        ssl: loaded.ssl,
+        recent_results,
+        pagination,
+    }
+}
+
+fn checks(checks: Checks, due: u64) -> ChecksView {
+    ChecksView {
+        due,
+        judged: checks.judged,
+        failed: checks.failed,
+        inconclusive: checks.inconclusive,
+        missed: checks.missed(due),
+        excluded: checks.excluded,
+    }
+}

@@ -1,0 +1,170 @@
+//! The manners of the port: problems, headers, limits, CORS, health.
+
+use http::Method;
+use serde_json::json;
+
+use crate::app::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_failure_of_the_port_is_a_problem() {
+    let app = TestApp::start().await;
+    let json = ("content-type", "application/json");
+    app.get("/nowhere").await.problem(404, "not-found");
+    app.get("/api/v1/nowhere").await.problem(404, "not-found");
+    app.get("/api/v2/services").await.problem(404, "not-found");
+    let wrong_method = app.send(Method::DELETE, "/api/v1/services", &[], "").await;
+    wrong_method.problem(405, "method-not-allowed");
+    assert_eq!(wrong_method.header("allow"), "GET, HEAD, POST");
+    let post = async |headers: &[(&str, &str)], body: String| {
+        app.send(Method::POST, "/auth/login", headers, body).await
+    };
+    post(&[], "{}".into())
+        .await
+        .problem(415, "unsupported-media-type");
+    post(&[("content-type", "text/plain")], "{}".into())
+        .await
+        .problem(415, "unsupported-media-type");
+    let latin = ("content-type", "application/json; charset=latin1");
+    post(&[latin], "{}".into())
+        .await
+        .problem(415, "unsupported-media-type");
+    let zipped = ("content-encoding", "gzip");
+    post(&[json, zipped], "{}".into())
+        .await
+        .problem(415, "unsupported-media-type");
+    post(&[json], "x".repeat(64 * 1024 + 1))
+        .await
+        .problem(413, "body-too-large");
+    for malformed in ["", "{", "{} x", &"[".repeat(100), "\u{0}"] {
+        post(&[json], malformed.to_owned())
+            .await
+            .problem(400, "malformed-request");
+    }
+    for wrong in ["[]", "7", "\"x\"", "null"] {
+        let answer = post(&[json], wrong.to_owned()).await;
+        answer.problem(422, "validation-failed");
+        assert_eq!(answer.wrong_fields(), ["body"]);
+    }
+    let utf8 = ("content-type", "application/json; charset=UTF-8");
+    assert_eq!(
+        post(&[utf8], "{}".into()).await.wrong_fields(),
+        ["email", "password"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sane_request_id_is_taken_over_and_another_is_not() {
+    let app = TestApp::start().await;
+    let sent = async |id: &str| {
+        let answer = app
+            .send(Method::GET, "/nowhere", &[("x-request-id", id)], "")
+            .await;
+        answer.problem(404, "not-found");
+        answer.header("x-request-id").to_owned()
+    };
+    assert_eq!(sent("abc-123").await, "abc-123");
+    for insane in ["a b", "a_b", "\"", &"x".repeat(65)] {
+        let id = sent(insane).await;
+        assert!(id.parse::<uuid::Uuid>().is_ok(), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_carries_the_security_headers() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    for answer in [
+        user.get("/services").await,
+        app.get("/nowhere").await,
+        app.get("/healthz").await,
+    ] {
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(
+            answer.header("content-security-policy"),
+            "default-src 'none'; frame-ancestors 'none'"
+        );
+        assert!(!answer.header("x-request-id").is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_get_in_from_listed_origins_only() {
+    let app = TestApp::with(&[(
+        "ALLOWED_ORIGINS",
+        "https://app.example.com, http://localhost:3000",
+    )])
+    .await;
+    let preflight = async |origin: &str| {
+        let headers = [
+            ("origin", origin),
+            ("access-control-request-method", "PUT"),
+            (
+                "access-control-request-headers",
+                "authorization,content-type",
+            ),
+        ];
+        app.send(Method::OPTIONS, "/api/v1/services", &headers, "")
+            .await
+    };
+    let allowed = preflight("https://app.example.com").await;
+    assert_eq!(allowed.status, 200, "{}", allowed.text);
+    assert_eq!(
+        allowed.header("access-control-allow-origin"),
+        "https://app.example.com"
+    );
+    assert!(
+        allowed
+            .header("access-control-allow-methods")
+            .contains("PUT")
+    );
+    let refused = preflight("https://evil.example").await;
+    assert_eq!(refused.header("access-control-allow-origin"), "");
+    // a failure reaches the script too
+    let origin = [("origin", "http://localhost:3000")];
+    let problem = app.send(Method::GET, "/api/v1/services", &origin, "").await;
+    problem.problem(401, "unauthorized");
+    assert_eq!(
+        problem.header("access-control-allow-origin"),
+        "http://localhost:3000"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_compressed_for_who_asks() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    user.service("a").await;
+    let bearer = format!("Bearer {}", user.token);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("accept-encoding", "gzip"),
+    ];
+    let answer = app.send(Method::GET, "/services", &headers, "").await;
+    assert_eq!(answer.header("content-encoding"), "gzip");
+    assert_eq!(user.get("/services").await.header("content-encoding"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_names_what_is_away_and_the_broker_is_only_degraded() {
+    let app = TestApp::start().await;
+    assert_eq!(
+        app.get("/healthz").await.expect(200),
+        json!({"status": "ok"})
+    );
+    let ready = testkit::eventually(|| async {
+        let ready = app.get("/readyz").await.expect(200);
+        (ready["status"] == "degraded").then_some(ready)
+    })
+    .await;
+    assert_eq!(ready["dependencies"]["postgres"]["status"], "ready");
+    assert_eq!(ready["dependencies"]["rabbitmq"]["status"], "degraded");
+    let health = app.get("/health").await.expect(200);
+    assert_eq!(
+        (&health["status"], &health["database"]),
+        (&json!("healthy"), &json!("connected"))
+    );
+    assert!(health["version"].is_string() && health["uptime_seconds"].is_number());
+    let head = app.send(Method::HEAD, "/readyz", &[], "").await;
+    assert_eq!((head.status, head.text.as_str()), (200, ""));
+}

@@ -1,0 +1,19 @@
+//! The api as its users meet it: real sockets, a real database.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test code: a broken step should stop the test where it broke"
+)]
+
+mod accounts;
+mod app;
+mod http;
+mod lists;
+mod outages;
+mod quota;
+mod services;
+mod tenancy;
+mod validation;

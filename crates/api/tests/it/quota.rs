@@ -1,0 +1,91 @@
+//! How many services a user may have: exact, whatever happens at once.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::app::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fourth_active_service_is_refused_until_one_is_paused_or_deleted() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let first = user.service("a").await;
+    let second = user.service("b").await;
+    user.service("c").await;
+    let fourth = json!({"name": "d", "url": "https://d.example.com/"});
+    user.create(&fourth).await.problem(409, "quota-exceeded");
+    user.edit(&first, &json!({"is_active": false}))
+        .await
+        .expect(200);
+    let fourth = user.create(&fourth).await.expect(201);
+    // resuming takes a slot again
+    user.edit(&first, &json!({"is_active": true}))
+        .await
+        .problem(409, "quota-exceeded");
+    user.delete(&second).await.expect(204);
+    user.edit(&first, &json!({"is_active": true}))
+        .await
+        .expect(200);
+    // paused services take none
+    let paused = json!({"name": "e", "url": "https://e.example.com/", "is_active": false});
+    user.create(&paused).await.expect(201);
+    let me = user.get("/api/v1/auth/me").await.expect(200);
+    assert_eq!(me["quota"]["services"], json!({"limit": 3, "used": 3}));
+    assert_eq!(user.show(&fourth).await.expect(200)["is_active"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_parallel_creates_leave_exactly_three() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let bodies: Vec<_> = (0..20)
+        .map(|n| json!({"name": "x", "url": format!("https://h{n}.example.com/")}))
+        .collect();
+    let answers = join_all(bodies.iter().map(|body| user.create(body))).await;
+    let created = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(created, 3);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.problem(409, "quota-exceeded");
+    }
+    assert_eq!(
+        app.db.value::<i64>("SELECT count(*) FROM services").await,
+        3
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_resumes_take_no_more_slots_than_there_are() {
+    let app = TestApp::with(&[("SERVICE_QUOTA", "2")]).await;
+    let user = app.user().await;
+    let mut services = Vec::new();
+    for n in 0..6 {
+        let body =
+            json!({"name": "x", "url": format!("https://h{n}.example.com/"), "is_active": false});
+        services.push(user.create(&body).await.expect(201));
+    }
+    let resume = json!({"is_active": true});
+    let answers = join_all(services.iter().map(|service| user.edit(service, &resume))).await;
+    assert_eq!(
+        answers.iter().filter(|answer| answer.status == 200).count(),
+        2
+    );
+    let active = "SELECT count(*) FROM services WHERE is_active";
+    assert_eq!(app.db.value::<i64>(active).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_may_have_ten_times_his_quota_in_all() {
+    let app = TestApp::with(&[("SERVICE_QUOTA", "1")]).await;
+    let user = app.user().await;
+    let create = async |n: usize| {
+        let body =
+            json!({"name": "x", "url": format!("https://h{n}.example.com/"), "is_active": false});
+        user.create(&body).await
+    };
+    for n in 0..10 {
+        create(n).await.expect(201);
+    }
+    create(10).await.problem(409, "service-limit");
+    app.db.execute("UPDATE users SET service_quota = 2").await;
+    create(10).await.expect(201);
+}

@@ -1,6 +1,7 @@
 //! Alerts: what a tenant has to know; the row comes before anything is sent.
 
 pub mod held;
+pub mod page;
 pub mod raise;
 
 use chrono::{DateTime, Utc};

@@ -1,6 +1,7 @@
 //! Incidents: stretches in which a service was down.
 
 pub mod fold;
+pub mod page;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};

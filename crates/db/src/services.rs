@@ -1,5 +1,6 @@
 //! Services: what is watched.
 
+pub mod counts;
 pub mod watched;
 
 use chrono::{DateTime, Utc};

@@ -1,0 +1,60 @@
+//! Tells the alerters that there is something to send. Best effort: their sweep finds every row.
+
+use bus::{Bus, Outgoing, Route};
+use models::id::AlertId;
+use models::message::AlertNudge;
+use runtime::Shutdown;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// Nudges waiting for the broker; what does not fit is left to the alerters' sweep.
+const WAITING: usize = 1000;
+/// Nudges published at once.
+const AT_ONCE: usize = 100;
+
+/// Takes alerts to nudge for and never waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Nudger {
+    alerts: mpsc::Sender<Uuid>,
+}
+
+impl Nudger {
+    pub(crate) fn nudge(&self, alerts: &[Uuid]) {
+        for alert in alerts {
+            if self.alerts.try_send(*alert).is_err() {
+                metrics::counter!("processor_nudges_dropped_total").increment(1);
+            }
+        }
+    }
+}
+
+/// The two ends of the queue of nudges.
+pub(crate) fn queue() -> (Nudger, mpsc::Receiver<Uuid>) {
+    let (alerts, waiting) = mpsc::channel(WAITING);
+    (Nudger { alerts }, waiting)
+}
+
+/// Publishes nudges until asked to stop.
+pub(crate) async fn publish(bus: Bus, mut waiting: mpsc::Receiver<Uuid>, shutdown: Shutdown) {
+    let publisher = bus.publisher();
+    let mut alerts = Vec::with_capacity(AT_ONCE);
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            count = waiting.recv_many(&mut alerts, AT_ONCE) => if count == 0 { return },
+        }
+        let messages = alerts.drain(..).filter_map(message).collect();
+        if let Err(error) = publisher.publish(messages).await {
+            tracing::debug!(%error, "alerters are not nudged, and find the alerts by themselves");
+        }
+    }
+}
+
+fn message(alert: Uuid) -> Option<Outgoing> {
+    let nudge = AlertNudge {
+        alert_id: AlertId(alert),
+    };
+    Outgoing::json(Route::Alerts, alert, &nudge)
+        .inspect_err(|error| tracing::warn!(%error, "a nudge cannot be encoded"))
+        .ok()
+}

@@ -1,0 +1,16 @@
+//! One test for each promise, against all five processes over a real RabbitMQ and a real PostgreSQL.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where its promise breaks"
+)]
+
+mod client;
+mod stack;
+mod target;
+mod tenant;
+
+mod probing;

@@ -56,9 +56,6 @@ fn describe(missing: &[Missing]) -> String {
             Some(instead) => format!("    {} is missing (there is only {instead})", m.what),
             None => format!("    {} is missing", m.what),
         })
-        .chain([
-            "    Its package is installed, but no server of the system's is started.".to_owned(),
-        ])
         .collect::<Vec<_>>()
         .join("\n")
 }

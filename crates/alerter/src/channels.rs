@@ -99,7 +99,7 @@ pub(crate) fn is_smtp_url(url: &str) -> bool {
 #[derive(Debug)]
 pub enum Transport {
     /// Resend's API: exactly once by its idempotency key.
-    Resend(resend::Resend),
+    Resend(Box<resend::Resend>),
     /// Any SMTP server: at least once, recognisable by the `Message-ID`.
     Smtp(smtp::Smtp),
     /// Files in a folder, for a first run without any mail server.
@@ -114,7 +114,7 @@ impl Transport {
     pub async fn open(config: &TransportConfig) -> anyhow::Result<Self> {
         Ok(match config {
             TransportConfig::Resend { api_key, base_url } => {
-                Self::Resend(resend::Resend::new(api_key, base_url)?)
+                Self::Resend(Box::new(resend::Resend::new(api_key, base_url)?))
             }
             TransportConfig::Smtp { url } => Self::Smtp(smtp::Smtp::new(url)?),
             TransportConfig::Outbox { folder } => Self::Outbox(outbox::Outbox::open(folder).await?),

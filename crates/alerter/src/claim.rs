@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use db::deliveries::claim::{self as rows, Due, World};
 use models::Time;
-use models::alert::{AlertFacts, DeliveryStatus};
+use models::alert::{AlertFacts, DeliveryStatus, EndReason};
 use models::id::DeliveryId;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -236,6 +236,11 @@ pub(crate) fn judge(world: &World) -> Result<(), End> {
         Some(false) => return Err(End::Suppressed("the service is paused")),
         Some(true) => {}
     }
+    // Paused and resumed while the lease of a killed alerter ran: a pause voids, for good.
+    let ended_by = world.incident_end_reason.as_deref();
+    if ended_by.is_some_and(|reason| reason != EndReason::Recovered.as_str()) {
+        return Err(End::Suppressed("the service was paused meanwhile"));
+    }
     if world.owner_is_locked != Some(false) {
         return Err(End::Suppressed("the owner's account is locked or gone"));
     }
@@ -260,6 +265,7 @@ mod tests {
             followed_status: None,
             incident_ended_at: None,
             incident_failed_checks: None,
+            incident_end_reason: None,
         }
     }
 
@@ -274,6 +280,11 @@ mod tests {
         assert!(!is_suppressed(|_| {}));
         assert!(is_suppressed(|world| world.service_is_active = Some(false)));
         assert!(is_suppressed(|world| world.service_is_active = None));
+        let ended = |reason: &str| {
+            is_suppressed(|world| world.incident_end_reason = Some(reason.to_owned()))
+        };
+        assert!(ended("paused"), "and resumed since");
+        assert!(!ended("recovered"));
     }
 
     #[test]

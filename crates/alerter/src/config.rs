@@ -1,6 +1,7 @@
 //! The alerter's settings, from the environment.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lettre::message::Mailbox;
 use models::id::ServiceId;
@@ -9,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::channels::is_smtp_url;
+use crate::lane::SWEEP_EVERY;
 
 /// Everything [`crate::run`] needs.
 #[derive(Debug, Clone)]
@@ -23,6 +25,9 @@ pub struct Config {
     pub mail: MailConfig,
     /// Under which address people reach the product.
     pub links: Links,
+    /// How often rows are looked at without a nudge. Not in the environment: a second is right
+    /// for everyone but a test that has no second.
+    pub sweep_every: Duration,
 }
 
 /// How mail goes out.
@@ -86,6 +91,7 @@ impl Config {
                 ops: ops?,
                 mail: mail?,
                 links: links?,
+                sweep_every: SWEEP_EVERY,
             })
         })
     }

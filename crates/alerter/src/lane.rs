@@ -59,8 +59,7 @@ pub(crate) async fn work(worker: Arc<Worker>, lane: Lane, wake: Arc<Notify>, shu
             }
         }
         let pause = if failures == 0 {
-            // Many alerters do not look in the same instant.
-            SWEEP_EVERY.mul_f64(0.75 + rand::random::<f64>() / 2.0)
+            worker.sweep_pause()
         } else {
             DATABASE_PAUSES.jittered(failures)
         };

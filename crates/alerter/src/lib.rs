@@ -114,5 +114,6 @@ async fn worker(config: Config, clock: Clock) -> anyhow::Result<Worker> {
         from: config.mail.from,
         links: config.links,
         gate: Gate::closed(),
+        sweep_every: config.sweep_every,
     })
 }

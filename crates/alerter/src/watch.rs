@@ -9,7 +9,7 @@ use runtime::{Readiness, Shutdown};
 use tokio::sync::Notify;
 
 use crate::held;
-use crate::lane::{DATABASE_PAUSES, Lane, SWEEP_EVERY};
+use crate::lane::{DATABASE_PAUSES, Lane};
 use crate::worker::Worker;
 
 /// Names on `/readyz`.
@@ -26,7 +26,7 @@ pub(crate) async fn held_alerts(worker: Arc<Worker>, wake: Arc<Notify>, shutdown
     let mut failures = 0;
     loop {
         let pause = if failures == 0 {
-            SWEEP_EVERY.mul_f64(0.75 + rand::random::<f64>() / 2.0)
+            worker.sweep_pause()
         } else {
             DATABASE_PAUSES.jittered(failures)
         };

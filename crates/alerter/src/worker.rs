@@ -1,5 +1,7 @@
 //! What all parts of the process share.
 
+use std::time::Duration;
+
 use db::Db;
 use lettre::message::Mailbox;
 use runtime::Clock;
@@ -17,6 +19,14 @@ pub(crate) struct Worker {
     pub(crate) from: Mailbox,
     pub(crate) links: Links,
     pub(crate) gate: Gate,
+    pub(crate) sweep_every: Duration,
+}
+
+impl Worker {
+    /// The pause before rows are looked at again. Many alerters do not look in the same instant.
+    pub(crate) fn sweep_pause(&self) -> Duration {
+        self.sweep_every.mul_f64(0.75 + rand::random::<f64>() / 2.0)
+    }
 }
 
 /// Closed until the database has the schema we know and has told its time.

@@ -4,10 +4,14 @@ mod admin;
 mod reaper;
 mod template;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use db::{Db, Settings};
 use runtime::env::{ProcessEnv, Vars as _};
 use secrecy::SecretString;
+use tokio::sync::Mutex;
+use tokio_postgres::Client;
 use url::Url;
 use uuid::Uuid;
 
@@ -22,6 +26,7 @@ pub struct TestDb {
     name: String,
     server: Url,
     db: Db,
+    client: Mutex<Option<Arc<Client>>>,
 }
 
 impl TestDb {
@@ -55,7 +60,12 @@ impl TestDb {
         let mut url = server.clone();
         url.set_path(&name);
         let db = connect(&url, CONNECTIONS);
-        Self { name, server, db }
+        Self {
+            name,
+            server,
+            db,
+            client: Mutex::default(),
+        }
     }
 
     /// The plain URL, for the configuration of a process under test.
@@ -85,10 +95,23 @@ impl TestDb {
     ///
     /// # Panics
     /// Where the database does not answer.
-    pub async fn client(&self) -> tokio_postgres::Client {
+    pub async fn client(&self) -> Client {
         let mut url = self.server.clone();
         url.set_path(&self.name);
         admin::client(&url).await
+    }
+
+    /// One such connection for many questions: opening one costs more than most of them.
+    async fn shared_client(&self) -> Arc<Client> {
+        let mut kept = self.client.lock().await;
+        match &*kept {
+            Some(client) if !client.is_closed() => Arc::clone(client),
+            _ => {
+                let client = Arc::new(self.client().await);
+                *kept = Some(Arc::clone(&client));
+                client
+            }
+        }
     }
 
     /// Runs SQL without parameters, many statements if need be.
@@ -96,7 +119,7 @@ impl TestDb {
     /// # Panics
     /// Where it fails.
     pub async fn execute(&self, sql: &str) {
-        self.client()
+        self.shared_client()
             .await
             .batch_execute(sql)
             .await
@@ -111,7 +134,7 @@ impl TestDb {
     where
         T: for<'a> tokio_postgres::types::FromSql<'a>,
     {
-        let row = self.client().await.query_one(sql, &[]).await;
+        let row = self.shared_client().await.query_one(sql, &[]).await;
         row.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
             .get(0)
     }

@@ -46,7 +46,7 @@ impl Resend {
         let endpoint = format!("{}/emails", base_url.as_str().trim_end_matches('/'));
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {}", api_key.expose_secret()))
-                .map_err(|_| anyhow::anyhow!("RESEND_API_KEY holds characters no header can"))?;
+                .context("RESEND_API_KEY holds characters that no header can")?;
         authorization.set_sensitive(true);
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(tls()?)

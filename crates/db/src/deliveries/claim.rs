@@ -95,6 +95,8 @@ pub struct World {
     pub incident_ended_at: Option<DateTime<Utc>>,
     /// Failed checks of the incident.
     pub incident_failed_checks: Option<i32>,
+    /// Why it ended.
+    pub incident_end_reason: Option<String>,
 }
 
 /// Reads what the deliveries `ids` are about.
@@ -111,10 +113,11 @@ pub async fn worlds(conn: &mut Conn, ids: &[Uuid]) -> QueryResult<Vec<World>> {
         Nullable<Text>,
         Nullable<Timestamptz>,
         Nullable<Integer>,
+        Nullable<Text>,
     )>(
         "SELECT d.id, a.facts, s.is_active, \
                 CASE WHEN u.id IS NOT NULL THEN u.locked_at IS NOT NULL END, \
-                d.follows IS NOT NULL, f.status, i.ended_at, i.failed_checks \
+                d.follows IS NOT NULL, f.status, i.ended_at, i.failed_checks, i.end_reason \
          FROM deliveries d \
          LEFT JOIN alerts a ON a.id = d.alert_id \
          LEFT JOIN incidents i ON i.id = a.incident_id \

@@ -23,7 +23,7 @@ pub use dial::{CONNECTION_STAGGER, CheckedAddr, DialError, connect, connect_any}
 pub use judge::{MAX_URL_BYTES, Refusal, Scheme, Target, judge_text, judge_url};
 pub use policy::Policy;
 pub use ranges::{forbidden_range, is_public};
-pub use resolve::{MAX_ANSWERS, MAX_CNAMES, ResolveError, Resolver, TRY_TIMEOUT};
+pub use resolve::{MAX_ANSWERS, MAX_CNAMES, RESOLUTION_DELAY, ResolveError, Resolver, TRY_TIMEOUT};
 
 #[cfg(test)]
 mod tests;

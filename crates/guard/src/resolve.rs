@@ -21,6 +21,8 @@ use crate::policy::Policy;
 
 /// How long one question to one name server may take.
 pub const TRY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the second address family may lag behind the first. RFC 8305 says 50 ms; a distant name server needs more.
+pub const RESOLUTION_DELAY: Duration = Duration::from_millis(300);
 /// How often a question is repeated after the first try.
 const RETRIES: usize = 1;
 /// How many addresses of one name are kept for dialling; all are judged.
@@ -45,6 +47,9 @@ pub enum ResolveError {
     /// The name exists and has no address.
     #[error("the name has no address")]
     NoAddress,
+    /// The name servers could not be asked at all: our failure, which says nothing about the name.
+    #[error("no name server could be asked")]
+    Local,
     /// An answer may not be dialled. The refusal is for the operator; a tenant learns only that it was blocked.
     #[error("the name leads to a blocked destination")]
     Blocked(Refusal),
@@ -153,11 +158,21 @@ impl Resolver {
                 return Ok(known);
             }
         }
-        let (v6, v4) = tokio::join!(
-            self.dns.ipv6_lookup(name.clone()),
-            self.dns.ipv4_lookup(name)
-        );
-        merge(addresses(v6), addresses(v4))
+        let v6 = self.dns.ipv6_lookup(name.clone());
+        let v4 = self.dns.ipv4_lookup(name);
+        tokio::pin!(v6, v4);
+        let (v6, v4) = tokio::select! {
+            first = &mut v6 => {
+                let first = addresses(first);
+                let second = other(&first, v4).await;
+                (first, second)
+            }
+            first = &mut v4 => {
+                let first = addresses(first);
+                (other(&first, v6).await, first)
+            }
+        };
+        merge(v6, v4)
     }
 
     fn lookup_hosts(&self, name: &Name) -> Vec<IpAddr> {
@@ -175,6 +190,21 @@ impl Resolver {
                     .collect::<Vec<_>>()
             })
             .collect()
+    }
+}
+
+/// The second family's answer. Once the first has addresses, it may take [`RESOLUTION_DELAY`] longer and no more:
+/// many zones answer for one family and stay silent for the other.
+async fn other(
+    first: &Result<Vec<IpAddr>, ResolveError>,
+    second: impl Future<Output = Result<Lookup, NetError>>,
+) -> Result<Vec<IpAddr>, ResolveError> {
+    if first.is_err() {
+        return addresses(second.await);
+    }
+    match tokio::time::timeout(RESOLUTION_DELAY, second).await {
+        Ok(answer) => addresses(answer),
+        Err(_elapsed) => Err(ResolveError::Timeout),
     }
 }
 
@@ -221,9 +251,10 @@ fn rank(error: &ResolveError) -> u8 {
     match error {
         ResolveError::NoAddress => 0,
         ResolveError::NxDomain => 1,
-        ResolveError::Timeout => 2,
-        ResolveError::ServFail => 3,
-        ResolveError::Blocked(_) => 4,
+        ResolveError::Local => 2,
+        ResolveError::Timeout => 3,
+        ResolveError::ServFail => 4,
+        ResolveError::Blocked(_) => 5,
     }
 }
 
@@ -235,6 +266,8 @@ fn classify(error: &NetError) -> ResolveError {
             ResponseCode::NoError => ResolveError::NoAddress,
             _ => ResolveError::ServFail,
         },
+        // The question did not leave this machine, or nobody listens at the name server's address.
+        NetError::Io(_) | NetError::NoConnections | NetError::Busy => ResolveError::Local,
         _ => ResolveError::ServFail,
     }
 }

@@ -16,7 +16,8 @@ use tokio_util::task::TaskTracker;
 use crate::gate::{Entry, Gate};
 use crate::ledger::Ledger;
 use crate::offset::OffsetLearner;
-use crate::probe::{Engine, Finding};
+use crate::probe::Engine;
+use crate::trip::Finding;
 
 /// Longest timeout that the API accepts.
 const MAX_TIMEOUT_MS: u32 = 60_000;

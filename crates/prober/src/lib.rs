@@ -21,8 +21,10 @@ mod redirect;
 mod run;
 mod stopwatch;
 mod tls;
+mod trip;
 mod verdict;
 
 pub use config::Config;
-pub use probe::{Engine, EngineConfig, Finding};
+pub use probe::{Engine, EngineConfig};
 pub use run::run;
+pub use trip::Finding;

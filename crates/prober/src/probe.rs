@@ -2,13 +2,12 @@
 //! hop under one deadline.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use guard::{CheckedAddr, DialError, Policy, ResolveError, Resolver, Scheme, Target};
 use models::Time;
 use models::certificate::CertificateFacts;
 use models::message::ProbeJob;
-use models::probe::{ErrorKind, Outcome, Phases, ProbeResult};
+use models::probe::ErrorKind;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -18,10 +17,11 @@ use url::Url;
 use crate::cert;
 use crate::exchange::{Exchange, Head, Protocol};
 use crate::limits::{KeyedLimit, Turn};
-use crate::meter::{Raw, ReadBudget};
+use crate::meter::Raw;
 use crate::redirect::{self, MAX_REDIRECTS};
-use crate::stopwatch::{self, Phase, Stopwatch};
+use crate::stopwatch::Phase;
 use crate::tls::Tls;
+use crate::trip::{Finding, Trip};
 use crate::verdict::Failure;
 
 /// What a prober probes with. One per process, shared by all probes; it keeps no connection.
@@ -45,55 +45,6 @@ pub struct EngineConfig {
     pub user_agent: String,
     /// Probes at one time to one address.
     pub per_address: usize,
-}
-
-/// What one probe found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    outcome: Outcome,
-    status_code: Option<u16>,
-    latency_us: Option<u32>,
-    phases: Phases,
-    hops: u8,
-    error: Option<models::probe::ProbeError>,
-    certificate: Option<CertificateFacts>,
-}
-
-impl Finding {
-    /// The prober itself failed; the target is not judged.
-    pub(crate) fn internal(what: &str) -> Self {
-        Self {
-            outcome: Outcome::Inconclusive,
-            status_code: None,
-            latency_us: None,
-            phases: Phases::default(),
-            hops: 0,
-            error: Some(Failure::internal(what).into_error()),
-            certificate: None,
-        }
-    }
-
-    /// The result that travels on.
-    pub fn into_result(self, job: &ProbeJob, checked_at: Time, prober: &str) -> ProbeResult {
-        ProbeResult {
-            probe_id: job.probe_id,
-            service_id: job.service_id,
-            kind: job.kind,
-            region: job.region.clone(),
-            scheduled_at: job.scheduled_at,
-            config_version: job.config_version,
-            checked_at,
-            outcome: self.outcome,
-            status_code: self.status_code,
-            latency_us: self.latency_us,
-            phases: self.phases,
-            hops: self.hops,
-            error: self.error,
-            certificate: self.certificate,
-            prober: prober.to_owned(),
-            answers: job.answers.clone(),
-        }
-    }
 }
 
 impl Engine {
@@ -341,53 +292,5 @@ impl Hop {
             return Err(Failure::new(ErrorKind::StatusMismatch, message.trim_end()));
         }
         self.exchange.read_body(deadline).await
-    }
-}
-
-/// What one probe carries from hop to hop.
-#[derive(Debug)]
-struct Trip<'a> {
-    job: &'a ProbeJob,
-    now: Time,
-    deadline: Instant,
-    watch: Stopwatch,
-    budget: ReadBudget,
-    hops: u8,
-    status: Option<u16>,
-    certificate: Option<CertificateFacts>,
-}
-
-impl<'a> Trip<'a> {
-    fn start(job: &'a ProbeJob, now: Time) -> Self {
-        let watch = Stopwatch::start();
-        Self {
-            job,
-            now,
-            deadline: watch.started() + Duration::from_millis(u64::from(job.timeout_ms)),
-            watch,
-            budget: ReadBudget::default(),
-            hops: 0,
-            status: None,
-            certificate: None,
-        }
-    }
-
-    fn finish(self, verdict: Result<(), Failure>) -> Finding {
-        let phases = self.watch.read();
-        let error = verdict.err().map(Failure::into_error);
-        let outcome = match &error {
-            None => Outcome::Up,
-            Some(error) if error.kind == ErrorKind::Internal => Outcome::Inconclusive,
-            Some(_) => Outcome::Down,
-        };
-        Finding {
-            outcome,
-            status_code: self.status,
-            latency_us: self.status.map(|_| stopwatch::latency_us(&phases)),
-            phases,
-            hops: self.hops,
-            error,
-            certificate: self.certificate,
-        }
     }
 }

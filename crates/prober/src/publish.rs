@@ -159,7 +159,7 @@ mod tests {
     use models::message::ResultBatch;
 
     use super::*;
-    use crate::probe::Finding;
+    use crate::trip::Finding;
 
     fn result(message: &str) -> Arc<ProbeResult> {
         let job = crate::consume::tests::job();

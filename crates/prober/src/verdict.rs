@@ -48,6 +48,7 @@ impl Failure {
             ResolveError::ServFail => ErrorKind::DnsServfail,
             ResolveError::Timeout => ErrorKind::DnsTimeout,
             ResolveError::NoAddress => ErrorKind::DnsNoAddress,
+            ResolveError::Local => return Self::internal("no name server could be asked"),
             ResolveError::Blocked(_) => return Self::blocked(),
         };
         Self::new(kind, format!("DNS: {error}"))

@@ -16,6 +16,8 @@ pub(crate) enum Answer {
     /// That many aliases, then this address.
     Aliases(usize, &'static str),
     Code(ResponseCode),
+    /// The address, and no answer to a question for the other family.
+    OneFamily(&'static str),
     Silence,
 }
 
@@ -78,6 +80,12 @@ fn answer(
     let mut reply = question.into_response();
     match script(&name, earlier) {
         Answer::Silence => return None,
+        Answer::OneFamily(ip) => {
+            add_addresses(&mut reply, query.name().clone(), query.query_type(), &[ip]);
+            if reply.answers.is_empty() {
+                return None;
+            }
+        }
         Answer::Code(code) => reply.metadata.response_code = code,
         Answer::Ips(ips) => {
             add_addresses(&mut reply, query.name().clone(), query.query_type(), &ips)

@@ -138,6 +138,19 @@ async fn each_failure_of_a_lookup_has_its_own_name() {
 }
 
 #[tokio::test]
+async fn a_family_that_stays_silent_does_not_hold_up_the_other() {
+    for ip in ["1.1.1.1", "2606:4700:4700::1111"] {
+        let server = NameServer::start(move |_, _| Answer::OneFamily(ip)).await;
+        let found = resolve(&server, "http://example.com/", &Policy::public_only()).await;
+        assert_eq!(
+            found.unwrap().len(),
+            1,
+            "before the 2 s that a question may take"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_alias_chain_within_bounds_is_followed() {
     let server = NameServer::start(|_, _| Answer::Aliases(guard::MAX_CNAMES, "1.1.1.1")).await;
     assert_eq!(

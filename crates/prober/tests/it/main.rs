@@ -10,6 +10,7 @@
 mod bombs;
 mod certificates;
 mod pipeline;
+mod program;
 mod redirects;
 mod responses;
 mod support;

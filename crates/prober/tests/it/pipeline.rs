@@ -19,8 +19,8 @@ use crate::support::job;
 use crate::support::target::{OK, Target, read_head};
 
 /// A vhost, a prober in it, and a bus that plays scheduler and processor.
-struct Stage {
-    vhost: TestVhost,
+pub(crate) struct Stage {
+    pub(crate) vhost: TestVhost,
     bus: Bus,
     results: Subscription,
     clock: Clock,
@@ -28,15 +28,16 @@ struct Stage {
     prober: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
 
+/// What a prober may configure, write and read in production: it declares nothing.
+pub(crate) const PROBER_RIGHTS: (&str, &str, &str) =
+    ("^$", r"^pulsemon\.(results|dead)$", r"^probe-jobs\.");
+
 impl Stage {
     async fn new() -> Self {
         let vhost = TestVhost::new().await;
-        let bus = vhost.bus().await;
-        let results = bus.subscribe(Route::ProbeResults, 100);
-        // The rights of a prober in production: it declares nothing.
-        let amqp_url = vhost
-            .restricted_url("^$", r"^pulsemon\.(results|dead)$", r"^probe-jobs\.")
-            .await;
+        let (configure, write, read) = PROBER_RIGHTS;
+        let amqp_url = vhost.restricted_url(configure, write, read).await;
+        let mut stage = Self::without_prober(vhost).await;
         let config = Config {
             broker: BrokerConfig {
                 amqp_url,
@@ -53,21 +54,29 @@ impl Stage {
             user_agent: "Pulsemon/0.1".into(),
             name_server: None,
         };
-        let clock = Clock::system();
         let (shutdown, trigger) = Shutdown::manual();
-        let prober = tokio::spawn(prober::run(config, clock.clone(), shutdown));
+        stage.prober = tokio::spawn(prober::run(config, stage.clock.clone(), shutdown));
+        stage.trigger = trigger;
+        stage
+    }
+
+    /// Without a prober in this program.
+    pub(crate) async fn without_prober(vhost: TestVhost) -> Self {
+        let bus = vhost.bus().await;
+        let results = bus.subscribe(Route::ProbeResults, 100);
+        let (_shutdown, trigger) = Shutdown::manual();
         Self {
             vhost,
             bus,
             results,
-            clock,
+            clock: Clock::system(),
             trigger,
-            prober,
+            prober: tokio::spawn(async { Ok(()) }),
         }
     }
 
     /// A job that is due `in_ms` from now; `n` tells it from others.
-    fn job(&self, target: &Target, n: i32, in_ms: i64) -> ProbeJob {
+    pub(crate) fn job(&self, target: &Target, n: i32, in_ms: i64) -> ProbeJob {
         let mut job = job(&target.url("/"));
         // As the database stores it.
         let now = self.clock.now();
@@ -81,7 +90,7 @@ impl Stage {
         job
     }
 
-    async fn send(&self, jobs: Vec<ProbeJob>) {
+    pub(crate) async fn send(&self, jobs: Vec<ProbeJob>) {
         let batch = JobBatch {
             published_at: self.clock.now(),
             jobs,
@@ -96,7 +105,7 @@ impl Stage {
     }
 
     /// The next result that arrives, in whatever batch.
-    async fn results(&mut self, count: usize) -> Vec<ProbeResult> {
+    pub(crate) async fn results(&mut self, count: usize) -> Vec<ProbeResult> {
         let mut found = Vec::new();
         while found.len() < count {
             let delivery = tokio::time::timeout(Duration::from_secs(15), self.results.next());

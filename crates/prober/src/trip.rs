@@ -1,0 +1,110 @@
+//! What one probe carries from hop to hop, and what it comes home with.
+
+use std::time::Duration;
+
+use models::Time;
+use models::certificate::CertificateFacts;
+use models::message::ProbeJob;
+use models::probe::{ErrorKind, Outcome, Phases, ProbeResult};
+use tokio::time::Instant;
+
+use crate::meter::ReadBudget;
+use crate::stopwatch::{self, Stopwatch};
+use crate::verdict::Failure;
+
+/// What one probe carries from hop to hop.
+#[derive(Debug)]
+pub(crate) struct Trip<'a> {
+    pub(crate) job: &'a ProbeJob,
+    pub(crate) now: Time,
+    pub(crate) deadline: Instant,
+    pub(crate) watch: Stopwatch,
+    pub(crate) budget: ReadBudget,
+    pub(crate) hops: u8,
+    pub(crate) status: Option<u16>,
+    pub(crate) certificate: Option<CertificateFacts>,
+}
+
+impl<'a> Trip<'a> {
+    pub(crate) fn start(job: &'a ProbeJob, now: Time) -> Self {
+        let watch = Stopwatch::start();
+        Self {
+            job,
+            now,
+            deadline: watch.started() + Duration::from_millis(u64::from(job.timeout_ms)),
+            watch,
+            budget: ReadBudget::default(),
+            hops: 0,
+            status: None,
+            certificate: None,
+        }
+    }
+
+    pub(crate) fn finish(self, verdict: Result<(), Failure>) -> Finding {
+        let phases = self.watch.read();
+        let error = verdict.err().map(Failure::into_error);
+        let outcome = match &error {
+            None => Outcome::Up,
+            Some(error) if error.kind == ErrorKind::Internal => Outcome::Inconclusive,
+            Some(_) => Outcome::Down,
+        };
+        Finding {
+            outcome,
+            status_code: self.status,
+            latency_us: self.status.map(|_| stopwatch::latency_us(&phases)),
+            phases,
+            hops: self.hops,
+            error,
+            certificate: self.certificate,
+        }
+    }
+}
+
+/// What one probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    outcome: Outcome,
+    status_code: Option<u16>,
+    latency_us: Option<u32>,
+    phases: Phases,
+    hops: u8,
+    error: Option<models::probe::ProbeError>,
+    certificate: Option<CertificateFacts>,
+}
+
+impl Finding {
+    /// The prober itself failed; the target is not judged.
+    pub(crate) fn internal(what: &str) -> Self {
+        Self {
+            outcome: Outcome::Inconclusive,
+            status_code: None,
+            latency_us: None,
+            phases: Phases::default(),
+            hops: 0,
+            error: Some(Failure::internal(what).into_error()),
+            certificate: None,
+        }
+    }
+
+    /// The result that travels on.
+    pub fn into_result(self, job: &ProbeJob, checked_at: Time, prober: &str) -> ProbeResult {
+        ProbeResult {
+            probe_id: job.probe_id,
+            service_id: job.service_id,
+            kind: job.kind,
+            region: job.region.clone(),
+            scheduled_at: job.scheduled_at,
+            config_version: job.config_version,
+            checked_at,
+            outcome: self.outcome,
+            status_code: self.status_code,
+            latency_us: self.latency_us,
+            phases: self.phases,
+            hops: self.hops,
+            error: self.error,
+            certificate: self.certificate,
+            prober: prober.to_owned(),
+            answers: job.answers.clone(),
+        }
+    }
+}

@@ -15,9 +15,11 @@
 pub mod database;
 pub mod eventually;
 pub mod resend;
+pub mod target;
 pub mod vhost;
 
 pub use database::TestDb;
 pub use eventually::eventually;
 pub use resend::FakeResend;
+pub use target::{Authority, Certificate, FakeTarget, Step};
 pub use vhost::TestVhost;

@@ -108,7 +108,8 @@ mod tests {
             ("HISTORY_DAYS", "soon"),
             ("OPS_PORT", "x"),
         ];
-        let mut names = Config::from_env(&vars(&wrong)).unwrap_err().names();
+        let errors = Config::from_env(&vars(&wrong)).unwrap_err();
+        let mut names = errors.names();
         names.sort_unstable();
         let expected = [
             "AMQP_URL",

@@ -54,14 +54,16 @@ pub(crate) async fn run(parts: Parts, keep: Keep) {
         tokio::select! {
             () = parts.shutdown.requested() => return,
             () = parts.clock.sleep_until(next) => {
-                let wait = match unless_stopped(&parts, upkeep(&parts, keep)).await {
+                // From the beginning: time may be moved meanwhile.
+                let begun = parts.clock.now();
+                let wait = match unless_stopped(&parts, upkeep(&parts, begun, keep)).await {
                     Ok(()) => HOURLY,
                     Err(error) => {
                         tracing::warn!("upkeep is tried again in a minute: {error:#}");
                         AGAIN
                     }
                 };
-                next = parts.clock.now() + wait;
+                next = begun + wait;
             },
             _ = sweep.tick() => if let Err(error) = purge_deleted(&parts).await {
                 tracing::warn!("history of deleted services is purged later: {error:#}");
@@ -81,11 +83,10 @@ async fn unless_stopped(
     }
 }
 
-async fn upkeep(parts: &Parts, keep: Keep) -> anyhow::Result<()> {
+async fn upkeep(parts: &Parts, now: Time, keep: Keep) -> anyhow::Result<()> {
     let Some(_alone) = purge::alone(&parts.db).await? else {
         return Ok(());
     };
-    let now = parts.clock.now();
     let made = partitions::ensure(&parts.db, now, keep.partitions)
         .await
         .context("make partitions ahead")?;

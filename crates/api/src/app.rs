@@ -16,6 +16,7 @@ use crate::cursor::Cursors;
 use crate::error::Problem;
 use crate::nudge::Nudges;
 use crate::services::UrlJudge;
+use crate::turns::Turns;
 
 /// The process' state; one for all HTTP workers.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Api {
     pub(crate) url_judge: UrlJudge,
     /// To the scheduler.
     pub(crate) nudges: Nudges,
+    /// One change of a user at a time.
+    pub(crate) turns: Turns,
     /// The database has the schema that we know.
     pub(crate) schema_is_current: AtomicBool,
     /// When the process started.

@@ -3,7 +3,7 @@
 //! A body or query is turned into [`Fields`]. Each read names a field and a reader (a function from [`Node`] to a
 //! value or a sentence); [`Fields::finish`] fails with every wrong, missing, repeated and unknown field at once.
 //!
-//! ```ignore
+//! ```text
 //! let name = fields.required("name", |node| Ok(ServiceName::parse(input::text(node)?)?));
 //! let active = fields.optional("is_active", input::boolean).or(true);
 //! fields.finish()?;

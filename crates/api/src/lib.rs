@@ -18,6 +18,7 @@ mod reply;
 mod routes;
 mod server;
 mod services;
+mod turns;
 mod views;
 mod watch;
 
@@ -106,6 +107,7 @@ async fn assemble(
         cursors: cursor::Cursors::new(&config.auth.jwt_keys)?,
         url_judge: services::UrlJudge::new(guard::Policy::allowing(config.probe_allow.clone()))?,
         nudges,
+        turns: turns::Turns::new(),
         schema_is_current: AtomicBool::new(false),
         started: Instant::now(),
         tasks,

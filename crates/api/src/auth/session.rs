@@ -27,6 +27,11 @@ pub(crate) struct Caller {
 }
 
 impl Bearer {
+    /// Whose token it is; whether he may act is not known yet.
+    pub(crate) fn user(&self) -> UserId {
+        self.0.sub
+    }
+
     /// Reads the user: a lock, a deletion or a raised epoch ends the token at once.
     ///
     /// # Errors

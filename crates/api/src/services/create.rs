@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::fields::NewService;
 use super::quota;
-use super::stamp::{FRESH_FOR, Stamp};
+use super::stamp::Stamp;
 use crate::app::Api;
 use crate::auth::{Bearer, Caller};
 use crate::error::Problem;
@@ -29,10 +29,10 @@ pub(crate) async fn create(
     bearer: &Bearer,
     new: &NewService,
 ) -> Result<Service, Problem> {
+    let _turn = api.turns.take(bearer.user()).await?;
     let created = api
         .db
         .transaction(async |conn: &mut Conn| {
-            db::transaction::limit_statements(conn, FRESH_FOR).await?;
             let caller = bearer.caller_locked(conn).await?;
             require_place(conn, api, &caller, new).await?;
             let stamp = Stamp::take(conn, &api.clock).await?;

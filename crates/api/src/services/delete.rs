@@ -5,7 +5,7 @@ use models::alert::EndReason;
 use uuid::Uuid;
 
 use super::edit::{lock, silence};
-use super::stamp::{FRESH_FOR, Stamp};
+use super::stamp::Stamp;
 use crate::app::Api;
 use crate::auth::Bearer;
 use crate::error::Problem;
@@ -17,7 +17,6 @@ use crate::error::Problem;
 pub(crate) async fn delete(api: &Api, bearer: &Bearer, id: Uuid) -> Result<(), Problem> {
     api.db
         .transaction(async |conn: &mut Conn| {
-            db::transaction::limit_statements(conn, FRESH_FOR).await?;
             let user = bearer.caller(conn).await?.user.as_uuid();
             services::find(conn, user, id)
                 .await?

@@ -10,7 +10,7 @@ use super::create::begin;
 use super::fields::Patch;
 use super::plan::{Plan, Turn, first_probe_at, plan};
 use super::quota;
-use super::stamp::{FRESH_FOR, Stamp};
+use super::stamp::Stamp;
 use crate::app::Api;
 use crate::auth::{Bearer, Caller};
 use crate::error::Problem;
@@ -27,10 +27,10 @@ pub(crate) async fn edit(
     patch: &Patch,
     fields: &Fields,
 ) -> Result<Service, Problem> {
+    let _turn = api.turns.take(bearer.user()).await?;
     let (service, wants_probe) = api
         .db
         .transaction(async |conn: &mut Conn| {
-            db::transaction::limit_statements(conn, FRESH_FOR).await?;
             let caller = bearer.caller_locked(conn).await?;
             let user = caller.user.as_uuid();
             // Before any lock: most refusals end here.

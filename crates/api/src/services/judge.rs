@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use guard::{Policy, Refusal, ResolveError, Resolver};
+use guard::{Policy, Refusal, Resolver};
 use models::service::ServiceUrl;
 use tokio::time::Instant;
 
@@ -48,13 +48,7 @@ impl UrlJudge {
         match resolver.resolve(&target, &self.policy, deadline).await {
             Ok(_allowed) => Ok(()),
             // What it leads to is not told: a lookup must not become a map of the network.
-            Err(
-                ResolveError::Blocked(_)
-                | ResolveError::NxDomain
-                | ResolveError::NoAddress
-                | ResolveError::ServFail
-                | ResolveError::Timeout,
-            ) => Err(Refusal::Name {
+            Err(_any) => Err(Refusal::Name {
                 name: target.host(),
             }),
         }

@@ -14,7 +14,7 @@ use crate::error::Problem;
 /// after its stamp can not have been sent by the old one.
 const BEGINS_AFTER: TimeDelta = TimeDelta::seconds(5);
 /// A transaction that ends later than this after its stamp is given up.
-pub(super) const FRESH_FOR: Duration = Duration::from_millis(1500);
+const FRESH_FOR: Duration = Duration::from_millis(1500);
 
 /// A moment by the database's clock, taken after the transaction's locks.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,9 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// From here on no statement of the transaction may take longer than the whole is allowed to.
     pub(super) async fn take(conn: &mut Conn, clock: &Clock) -> Result<Self, Problem> {
+        db::transaction::limit_statements(conn, FRESH_FOR).await?;
         let asked = Instant::now();
         let at = db::time::stamp(conn, clock.shift()).await?;
         Ok(Self {

@@ -17,14 +17,14 @@ use testkit::TestDb;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-pub const JWT_SECRET: &str = "a-signing-key-of-the-tests-and-of-nobody-else";
-pub const PASSWORD: &str = "correct horse";
+pub(crate) const JWT_SECRET: &str = "a-signing-key-of-the-tests-and-of-nobody-else";
+pub(crate) const PASSWORD: &str = "correct horse";
 
 /// One api process on a port of its own, on a database of its own.
-pub struct TestApp {
-    pub db: TestDb,
-    pub shift: ClockShift,
-    pub address: SocketAddr,
+pub(crate) struct TestApp {
+    pub(crate) db: TestDb,
+    pub(crate) shift: ClockShift,
+    pub(crate) address: SocketAddr,
     client: Client<HttpConnector, Full<Bytes>>,
     trigger: Trigger,
     running: JoinHandle<anyhow::Result<()>>,
@@ -32,20 +32,20 @@ pub struct TestApp {
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text)
             .unwrap_or_else(|error| panic!("{error}: {} {:?}", self.status, self.text))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
@@ -53,7 +53,7 @@ impl Answer {
 
     /// The body of a success.
     #[track_caller]
-    pub fn expect(&self, status: u16) -> Value {
+    pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         if self.text.is_empty() {
             Value::Null
@@ -64,7 +64,7 @@ impl Answer {
 
     /// The problem of a failure, whose shape is checked.
     #[track_caller]
-    pub fn problem(&self, status: u16, slug: &str) -> Value {
+    pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(self.header("content-type"), "application/problem+json");
         let problem = self.json();
@@ -80,7 +80,7 @@ impl Answer {
 
     /// The names of the wrong fields.
     #[track_caller]
-    pub fn wrong_fields(&self) -> Vec<String> {
+    pub(crate) fn wrong_fields(&self) -> Vec<String> {
         let problem = self.json();
         let errors = problem["errors"]
             .as_array()
@@ -93,16 +93,16 @@ impl Answer {
 }
 
 impl TestApp {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
 
     /// With some settings of its own.
-    pub async fn with(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         Self::on(TestDb::new().await, settings).await
     }
 
-    pub async fn on(db: TestDb, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn on(db: TestDb, settings: &[(&str, &str)]) -> Self {
         let url = db.url().expose_secret().to_owned();
         let mut vars: BTreeMap<String, String> = [
             ("DATABASE_URL", url.as_str()),
@@ -138,11 +138,11 @@ impl TestApp {
         app
     }
 
-    pub fn advance_seconds(&self, seconds: i64) {
+    pub(crate) fn advance_seconds(&self, seconds: i64) {
         self.shift.advance(TimeDelta::seconds(seconds));
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -166,16 +166,16 @@ impl TestApp {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], "").await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         let json = [("content-type", "application/json")];
         self.send(Method::POST, path, &json, body.to_string()).await
     }
 
-    pub async fn login(&self, email: &str, password: &str) -> Answer {
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Answer {
         self.post(
             "/api/v1/auth/login",
             &json!({"email": email, "password": password}),
@@ -184,7 +184,7 @@ impl TestApp {
     }
 
     /// A new user, logged in.
-    pub async fn user(&self) -> User<'_> {
+    pub(crate) async fn user(&self) -> User<'_> {
         let email = format!("{}@example.com", Uuid::new_v4().simple());
         let body = json!({"email": email, "password": PASSWORD});
         let id = self.post("/api/v1/auth/register", &body).await.expect(201)["id"]
@@ -203,7 +203,7 @@ impl TestApp {
     }
 
     /// Stops it, as SIGTERM does, and waits.
-    pub async fn stop(self) -> TestDb {
+    pub(crate) async fn stop(self) -> TestDb {
         self.trigger.shut_down();
         self.running.await.unwrap().unwrap();
         self.db
@@ -211,16 +211,16 @@ impl TestApp {
 }
 
 /// A tenant.
-pub struct User<'a> {
-    pub app: &'a TestApp,
-    pub id: Uuid,
-    pub email: String,
-    pub token: String,
-    pub refresh_token: String,
+pub(crate) struct User<'a> {
+    pub(crate) app: &'a TestApp,
+    pub(crate) id: Uuid,
+    pub(crate) email: String,
+    pub(crate) token: String,
+    pub(crate) refresh_token: String,
 }
 
 impl User<'_> {
-    pub async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
         let bearer = format!("Bearer {}", self.token);
         let headers = [
             ("authorization", bearer.as_str()),
@@ -229,43 +229,43 @@ impl User<'_> {
         self.app.send(method, path, &headers, body).await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, "").await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, body.to_string()).await
     }
 
-    pub async fn create(&self, body: &Value) -> Answer {
+    pub(crate) async fn create(&self, body: &Value) -> Answer {
         self.post("/api/v1/services", body).await
     }
 
     /// A service with little to say.
-    pub async fn service(&self, host: &str) -> Value {
+    pub(crate) async fn service(&self, host: &str) -> Value {
         let body = json!({"name": host, "url": format!("https://{host}.example.com/")});
         self.create(&body).await.expect(201)
     }
 
-    pub async fn edit(&self, service: &Value, body: &Value) -> Answer {
+    pub(crate) async fn edit(&self, service: &Value, body: &Value) -> Answer {
         self.send(Method::PUT, &path_of(service), body.to_string())
             .await
     }
 
-    pub async fn delete(&self, service: &Value) -> Answer {
+    pub(crate) async fn delete(&self, service: &Value) -> Answer {
         self.send(Method::DELETE, &path_of(service), "").await
     }
 
-    pub async fn show(&self, service: &Value) -> Answer {
+    pub(crate) async fn show(&self, service: &Value) -> Answer {
         self.get(&path_of(service)).await
     }
 
-    pub async fn probe(&self, service: &Value) -> Answer {
+    pub(crate) async fn probe(&self, service: &Value) -> Answer {
         self.send(Method::POST, &format!("{}/probe", path_of(service)), "")
             .await
     }
 }
 
-pub fn path_of(service: &Value) -> String {
+pub(crate) fn path_of(service: &Value) -> String {
     format!("/api/v1/services/{}", service["id"].as_str().unwrap())
 }

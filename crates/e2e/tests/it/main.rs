@@ -13,4 +13,7 @@ mod stack;
 mod target;
 mod tenant;
 
+mod alerting;
+mod copies;
 mod probing;
+mod tenancy;

@@ -132,9 +132,13 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) 
 fn certificate(valid_days: i64) -> (TlsAcceptor, String) {
     let now = time::OffsetDateTime::now_utc();
     let mut ca = CertificateParams::new(Vec::new()).expect("valid parameters");
+    ca.distinguished_name
+        .push(rcgen::DnType::CommonName, "Authority of a test");
     ca.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().expect("a key")).expect("a CA");
     let mut leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("valid parameters");
+    leaf.distinguished_name
+        .push(rcgen::DnType::CommonName, "Target of a test");
     leaf.not_before = now - time::Duration::days(10);
     leaf.not_after = now + time::Duration::days(valid_days) + time::Duration::hours(1);
     let key = KeyPair::generate().expect("a key");

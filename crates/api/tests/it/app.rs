@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use http::{HeaderMap, Method};
@@ -22,7 +23,7 @@ pub(crate) const PASSWORD: &str = "correct horse";
 
 /// One api process on a port of its own, on a database of its own.
 pub(crate) struct TestApp {
-    pub(crate) db: TestDb,
+    pub(crate) db: Arc<TestDb>,
     pub(crate) shift: ClockShift,
     pub(crate) address: SocketAddr,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -99,10 +100,15 @@ impl TestApp {
 
     /// With some settings of its own.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::on(TestDb::new().await, settings).await
+        Self::on(Arc::new(TestDb::new().await), settings).await
     }
 
-    pub(crate) async fn on(db: TestDb, settings: &[(&str, &str)]) -> Self {
+    /// Another process on the same database.
+    pub(crate) async fn twin(&self) -> Self {
+        Self::on(Arc::clone(&self.db), &[]).await
+    }
+
+    pub(crate) async fn on(db: Arc<TestDb>, settings: &[(&str, &str)]) -> Self {
         let url = db.url().expose_secret().to_owned();
         let mut vars: BTreeMap<String, String> = [
             ("DATABASE_URL", url.as_str()),
@@ -203,10 +209,9 @@ impl TestApp {
     }
 
     /// Stops it, as SIGTERM does, and waits.
-    pub(crate) async fn stop(self) -> TestDb {
+    pub(crate) async fn stop(self) {
         self.trigger.shut_down();
         self.running.await.unwrap().unwrap();
-        self.db
     }
 }
 
@@ -220,6 +225,17 @@ pub(crate) struct User<'a> {
 }
 
 impl User<'_> {
+    /// The same person at another process.
+    pub(crate) fn at<'b>(&self, app: &'b TestApp) -> User<'b> {
+        User {
+            app,
+            id: self.id,
+            email: self.email.clone(),
+            token: self.token.clone(),
+            refresh_token: self.refresh_token.clone(),
+        }
+    }
+
     pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
         let bearer = format!("Bearer {}", self.token);
         let headers = [

@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::app::TestApp;
 
@@ -167,4 +168,55 @@ async fn health_names_what_is_away_and_the_broker_is_only_degraded() {
     assert!(health["version"].is_string() && health["uptime_seconds"].is_number());
     let head = app.send(Method::HEAD, "/readyz", &[], "").await;
     assert_eq!((head.status, head.text.as_str()), (200, ""));
+}
+
+/// Writes raw bytes and reads until the server closes.
+async fn raw(app: &TestApp, request: &[u8]) -> String {
+    let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_parsers_disagree_on_are_refused() {
+    let app = TestApp::start().await;
+    for head in [
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 2\r\nContent-Length: 3\r\n",
+        "Content-Length: -1\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n",
+    ] {
+        let request = format!(
+            "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             Connection: close\r\n{head}\r\n{{}}"
+        );
+        let answer = raw(&app, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{head}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_leaves_no_half_done_work() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let body = json!({"name": "a", "url": "https://a.example.com/"}).to_string();
+    let request = format!(
+        "POST /services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+        user.token,
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    drop(stream);
+    testkit::eventually(|| async {
+        let list = user.get("/services").await.expect(200);
+        list["services"].as_array().unwrap().len() == 1
+    })
+    .await;
+    let whole = "SELECT count(*) FROM services s JOIN service_spans p ON p.service_id = s.id \
+                 JOIN extra_probes e ON e.service_id = s.id JOIN health h ON h.service_id = s.id";
+    assert_eq!(app.db.value::<i64>(whole).await, 1);
 }

@@ -1,5 +1,7 @@
 //! What happens when others are away.
 
+use std::sync::Arc;
+
 use bus::Route;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -29,7 +31,7 @@ async fn a_create_nudges_the_scheduler() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_is_not_there_is_waited_for() {
     let db = TestDb::unmigrated().await;
-    let app = TestApp::on(db, &[]).await;
+    let app = TestApp::on(Arc::new(db), &[]).await;
     let ready = app.get("/readyz").await;
     assert_eq!(ready.status, 503);
     let reason = ready.json()["dependencies"]["postgres"]["reason"].to_string();

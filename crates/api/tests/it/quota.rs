@@ -37,11 +37,14 @@ async fn the_fourth_active_service_is_refused_until_one_is_paused_or_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_parallel_creates_leave_exactly_three() {
     let app = TestApp::start().await;
+    let twin = app.twin().await;
     let user = app.user().await;
+    let there = user.at(&twin);
     let bodies: Vec<_> = (0..20)
         .map(|n| json!({"name": "x", "url": format!("https://h{n}.example.com/")}))
         .collect();
-    let answers = join_all(bodies.iter().map(|body| user.create(body))).await;
+    let users = [&user, &there].into_iter().cycle(); // half of them at another process
+    let answers = join_all(users.zip(&bodies).map(|(user, body)| user.create(body))).await;
     let created = answers.iter().filter(|answer| answer.status == 201).count();
     assert_eq!(created, 3);
     for answer in answers.iter().filter(|answer| answer.status != 201) {

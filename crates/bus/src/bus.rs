@@ -4,25 +4,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{Dial, HEARTBEAT_SECONDS, Link, NORMAL_CLOSE, Role, short};
+use crate::connection::{Dial, HEARTBEAT_SECONDS, Link, Role};
 use crate::consumer::Subscription;
 use crate::delivery::Source;
+use crate::depth::{self, DepthError};
 use crate::publisher::Publisher;
 use crate::route::{Route, valid_region};
 use crate::status::{BusStatus, LinkStatus};
 
 /// How long [`Bus::close`] waits for the broker's goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long [`Bus::depth`] waits for an answer.
-const DEPTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How to reach the broker and as whom.
 #[derive(Debug, Clone)]
@@ -77,11 +74,6 @@ pub enum BusConfigError {
     Region(String),
 }
 
-/// A queue's depth could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("read the depth of a queue: {0}")]
-pub struct DepthError(String);
-
 /// The process' connections to the broker: one to publish, one to consume (opened when first
 /// used). Cheap to clone; when the last clone is dropped, everything ends.
 #[derive(Clone)]
@@ -120,6 +112,9 @@ impl Bus {
         let stop = CancellationToken::new();
         let (publishing, supervisor) = Link::new(Role::Publish, dial.clone(), stop.clone());
         tasks.spawn(supervisor);
+        if dial.declares.is_some() {
+            tasks.spawn(depth::report(publishing.clone()));
+        }
         let status = watch::Sender::new(BusStatus {
             publishing: publishing.status().borrow().clone(),
             consuming: LinkStatus::Unused,
@@ -179,26 +174,7 @@ impl Bus {
     /// # Errors
     /// When there is no connection, no such queue, or no answer within 5 s.
     pub async fn depth(&self, queue: &str) -> Result<u32, DepthError> {
-        let live = self.inner.publishing.live();
-        let live = live.ok_or_else(|| DepthError("no connection".into()))?;
-        let asking = async {
-            // Its own channel: asking for an absent queue closes it.
-            let channel = live.connection.create_channel().await?;
-            let passive = QueueDeclareOptions {
-                passive: true,
-                ..QueueDeclareOptions::default()
-            };
-            let found = channel
-                .queue_declare(short(queue), passive, FieldTable::default())
-                .await?;
-            channel.close(NORMAL_CLOSE, "counted".into()).await?;
-            lapin::Result::Ok(found.message_count())
-        };
-        match tokio::time::timeout(DEPTH_TIMEOUT, asking).await {
-            Ok(Ok(count)) => Ok(count),
-            Ok(Err(error)) => Err(DepthError(error.to_string())),
-            Err(_) => Err(DepthError("no answer".into())),
-        }
+        depth::count(&self.inner.publishing, queue).await
     }
 
     /// Ends all subscriptions and closes both connections; unsettled deliveries go back to

@@ -18,7 +18,9 @@ struct Wanted {
     paused: bool,
 }
 
-/// Deliveries of one queue. Ends when it is dropped or when the bus is closed.
+/// Deliveries of one queue. Ends when it is dropped or when the bus is closed; deliveries that
+/// are unsettled then go back to the queue, so on the way out: [`Subscription::pause`], settle
+/// what is in flight, and only then drop it.
 #[derive(Debug)]
 pub struct Subscription {
     deliveries: mpsc::Receiver<Delivery>,

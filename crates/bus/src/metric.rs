@@ -1,6 +1,6 @@
 //! What the bus counts. The label `queue` has one value a queue, `link` two.
 
-use metrics::counter;
+use metrics::{counter, gauge};
 
 /// Messages with an answer of the broker, by `queue` and `outcome`.
 pub(crate) fn published(queue: &str, outcome: &'static str) {
@@ -31,4 +31,9 @@ pub(crate) fn reconnected(link: &'static str) {
 /// Consumers that had to be set up again, by `queue`.
 pub(crate) fn resubscribed(queue: &str) {
     counter!("pulsemon_bus_resubscribes_total", "queue" => queue.to_owned()).increment(1);
+}
+
+/// Messages that wait in a queue; more than none in a `*.dead` one is for a person to see.
+pub(crate) fn depth(queue: &str, messages: u32) {
+    gauge!("pulsemon_bus_queue_messages", "queue" => queue.to_owned()).set(f64::from(messages));
 }

@@ -111,6 +111,13 @@ impl Route {
     }
 }
 
+/// Every route of an installation with these regions.
+pub fn all<'a>(regions: impl Iterator<Item = &'a String>) -> impl Iterator<Item = Route> {
+    let shared = [Route::ProbeRequests, Route::ProbeResults, Route::Alerts];
+    let jobs = regions.map(|region| Route::jobs(region.as_str()));
+    shared.into_iter().chain(jobs)
+}
+
 /// The bounds of a queue; past `max_messages` publishes are refused (never dropped).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {

@@ -6,7 +6,7 @@ use lapin::{Channel, Connection, ExchangeKind};
 
 use crate::connection::{NORMAL_CLOSE, short};
 use crate::route::{
-    Bounds, DEAD_DELIVERY_LIMIT, DEAD_EXCHANGE, DeadQueue, EXCHANGES, MAX_DEAD, Route,
+    self, Bounds, DEAD_DELIVERY_LIMIT, DEAD_EXCHANGE, DeadQueue, EXCHANGES, MAX_DEAD, Route,
 };
 
 /// Declares all exchanges, the dead queues, and the queues of `regions` and of the rest.
@@ -26,9 +26,7 @@ pub(crate) async fn declare(connection: &Connection, regions: &[String]) -> lapi
         queue(&channel, dead.queue(), dead_arguments()).await?;
         bind(&channel, dead.queue(), DEAD_EXCHANGE, dead.queue()).await?;
     }
-    let shared = [Route::ProbeRequests, Route::ProbeResults, Route::Alerts];
-    let jobs = regions.iter().map(|region| Route::jobs(region.as_str()));
-    for route in shared.into_iter().chain(jobs) {
+    for route in route::all(regions.iter()) {
         let name = route.queue();
         queue(&channel, &name, arguments(&route)).await?;
         bind(&channel, &name, route.exchange(), route.routing_key()).await?;

@@ -90,7 +90,7 @@ async fn a_paused_subscription_takes_nothing_new_and_loses_nothing() {
 
     alerts.resume();
     let mut seen = BTreeSet::new();
-    while seen.len() < published as usize - 1 {
+    while seen.len() + 1 < usize::try_from(published).unwrap() {
         let delivery = next(&mut alerts).await;
         assert!(seen.insert(n_of(&delivery)), "nothing comes twice");
         delivery.ack().await;

@@ -111,7 +111,7 @@ async fn everything_stored_under_repeated_losses_arrives() {
     };
     let mut seen = BTreeSet::new();
     let mut cuts = 0;
-    while seen.len() < MESSAGES as usize {
+    while seen.len() < usize::try_from(MESSAGES).unwrap() {
         let delivery = next(&mut results).await;
         seen.insert(n_of(&delivery));
         delivery.ack().await;
@@ -133,5 +133,22 @@ async fn a_publisher_whose_exchange_is_gone_declares_it_again() {
     let failed = bus.publisher().publish_one(number(Route::Alerts, 1)).await;
     assert_eq!(failed, Err(PublishError::Disconnected));
     publish_until_stored(&bus, Route::Alerts, 2).await;
+    bus.close().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_costs_one_confirm_timeout_and_heals() {
+    let vhost = TestVhost::new().await;
+    let wire = Proxy::to(vhost.amqp_url()).await;
+    let bus = bus::Bus::connect(BusConfig {
+        amqp_url: wire.amqp_url(),
+        ..vhost.bus_config()
+    })
+    .unwrap();
+    publish_until_stored(&bus, Route::Alerts, 1).await;
+    wire.freeze();
+    let answer = bus.publisher().publish_one(number(Route::Alerts, 2)).await;
+    assert_eq!(answer, Err(PublishError::ConfirmTimeout));
+    publish_until_stored(&bus, Route::Alerts, 3).await;
     bus.close().await;
 }

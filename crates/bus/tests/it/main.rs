@@ -10,6 +10,7 @@
 
 mod bury;
 mod consume;
+mod encrypted;
 mod heal;
 mod proxy;
 mod publish;

@@ -8,11 +8,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Cut,
+    Freeze,
+}
+
 /// Ends with all its connections when it is dropped.
 pub(crate) struct Proxy {
     address: SocketAddr,
     target: url::Url,
-    cut: broadcast::Sender<()>,
+    cut: broadcast::Sender<Fault>,
     task: JoinHandle<()>,
 }
 
@@ -34,9 +40,13 @@ impl Proxy {
                 let to = to.clone();
                 tokio::spawn(async move {
                     let mut server = TcpStream::connect(to).await.unwrap();
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut server) => {}
-                        _ = cut.recv() => {}
+                    let fault = tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => return,
+                        fault = cut.recv() => fault,
+                    };
+                    if let Ok(Fault::Freeze) = fault {
+                        // Both sides see an open connection on which nothing arrives.
+                        drop(cut.recv().await);
                     }
                 });
             }
@@ -58,7 +68,12 @@ impl Proxy {
 
     /// Ends every connection, in the middle of whatever it carries; new ones are welcome.
     pub(crate) fn cut(&self) {
-        drop(self.cut.send(()));
+        drop(self.cut.send(Fault::Cut));
+    }
+
+    /// Keeps every connection open and carries nothing on it any more; new ones are welcome.
+    pub(crate) fn freeze(&self) {
+        drop(self.cut.send(Fault::Freeze));
     }
 }
 

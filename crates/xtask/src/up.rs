@@ -122,36 +122,7 @@ fn start(
         true => None,
         false => Some(Demo::plan(folder, &mut ports)?),
     };
-    let mut settings = Settings::new(variable);
-    if let Some(postgres) = &servers.postgres {
-        postgres.ensure_database(DATABASE)?;
-        settings.set("DATABASE_URL", postgres.url(DATABASE));
-    }
-    if let Some(rabbit) = &servers.rabbitmq {
-        settings.set("AMQP_URL", format!("{}/%2f", rabbit.amqp_url()));
-    }
-    let api_port = match settings
-        .users("APP_PORT")
-        .and_then(|port| port.parse().ok())
-    {
-        Some(port) => port,
-        None => {
-            ports.prefer("api", USUAL_API_PORT);
-            let [port] = ports.settle(["api"])?;
-            port
-        }
-    };
-    let address = format!("http://127.0.0.1:{api_port}");
-    let outbox = folder.root().join("outbox");
-    std::fs::create_dir_all(&outbox)?;
-    // Mail is private, even on a machine that others use.
-    std::fs::set_permissions(&outbox, std::fs::Permissions::from_mode(0o700))?;
-    settings.set("APP_PORT", api_port.to_string());
-    settings.default("APP_BASE_URL", &address);
-    settings.default("OUTBOX_DIR", &outbox.to_string_lossy());
-    settings.default("OPS_BIND", "127.0.0.1");
-    settings.secrets(&mut Secrets::load(&folder.secrets())?)?;
-
+    let mut settings = configure(folder, servers, &mut ports)?;
     say::stage("migrate the database", || {
         let mut migrate = std::process::Command::new(release_binary("pulsemon-migrate"));
         once::succeed(migrate.envs(settings.iter()), interrupt)
@@ -170,11 +141,38 @@ fn start(
         )
     })?;
     Ok(banner::Facts {
-        address,
+        address: settings.address(),
         mail: settings.mail(),
         data: PathBuf::from(folder.root()),
         demo: demo.map(|demo| demo.url()),
         // A new address each time: the first run's user is still there in the second.
         user: format!("you-{}@example.com", crate::secrets::random_hex(3)?),
     })
+}
+
+/// The environment of every process, but for what differs among them.
+fn configure(folder: &Folder, servers: &Servers, ports: &mut Ports) -> anyhow::Result<Settings> {
+    let mut settings = Settings::new(variable);
+    if let Some(postgres) = &servers.postgres {
+        postgres.ensure_database(DATABASE)?;
+        settings.set("DATABASE_URL", postgres.url(DATABASE));
+    }
+    if let Some(rabbit) = &servers.rabbitmq {
+        settings.set("AMQP_URL", format!("{}/%2f", rabbit.amqp_url()));
+    }
+    if settings.users("APP_PORT").is_none() {
+        ports.prefer("api", USUAL_API_PORT);
+        let [port] = ports.settle(["api"])?;
+        settings.set("APP_PORT", port.to_string());
+    }
+    let address = settings.address();
+    settings.default("APP_BASE_URL", &address);
+    let outbox = folder.root().join("outbox");
+    std::fs::create_dir_all(&outbox)?;
+    // Mail is private, even on a machine that others use.
+    std::fs::set_permissions(&outbox, std::fs::Permissions::from_mode(0o700))?;
+    settings.default("OUTBOX_DIR", &outbox.to_string_lossy());
+    settings.default("OPS_BIND", "127.0.0.1");
+    settings.secrets(&mut Secrets::load(&folder.secrets())?)?;
+    Ok(settings)
 }

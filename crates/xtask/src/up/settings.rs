@@ -85,10 +85,20 @@ impl Settings {
         if self.users_set("SMTP_URL") {
             return "sent through SMTP_URL".to_owned();
         }
-        let ours = self.ours.iter().find(|(name, _)| name == "OUTBOX_DIR");
-        let users = self.users("OUTBOX_DIR");
-        let outbox = users.or_else(|| ours.map(|(_, value)| value.clone()));
-        format!("written into {}", outbox.unwrap_or_default())
+        format!("written into {}", self.value("OUTBOX_DIR"))
+    }
+
+    /// Where the api answers, for a browser on this machine.
+    pub(super) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.value("APP_PORT"))
+    }
+
+    /// What a child will see: ours goes over the user's. Empty where nobody set it.
+    fn value(&self, name: &str) -> String {
+        let ours = self.ours.iter().find(|(known, _)| known == name);
+        ours.map(|(_, value)| value.clone())
+            .or_else(|| self.users(name))
+            .unwrap_or_default()
     }
 
     /// All variables that are set here.
@@ -117,6 +127,7 @@ mod tests {
             "JWT_SECRET_FILE" => "/run/secrets/jwt",
             "SMTP_URL" => "smtp://mail",
             "APP_BASE_URL" => "https://status.example.com",
+            "APP_PORT" => "81",
             _ => return None,
         };
         Some(value.to_owned())
@@ -133,6 +144,7 @@ mod tests {
         settings.default("JWT_SECRET", "ours");
         assert_eq!(settings.iter().count(), 0);
         assert_eq!(settings.mail(), "sent through SMTP_URL");
+        assert_eq!(settings.address(), "http://127.0.0.1:81");
     }
 
     #[test]

@@ -4,8 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::graph::{Graph, Need};
 
-/// The processes. None may use another: they meet in messages and rows only.
-const PROCESSES: [&str; 5] = ["alerter", "api", "prober", "processor", "scheduler"];
+/// The programs. None may use another: they meet in messages and rows only.
+const PROCESSES: [&str; 6] = [
+    "alerter",
+    "api",
+    "migrate",
+    "prober",
+    "processor",
+    "scheduler",
+];
 
 /// Each crate, and what it may use of ours.
 const ARROWS: [(&str, &[&str]); 14] = [
@@ -32,6 +39,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "testkit",
             "alerter",
             "api",
+            "migrate",
             "prober",
             "processor",
             "scheduler",

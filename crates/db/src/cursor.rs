@@ -45,11 +45,11 @@ pub struct Wanted {
 }
 
 /// Locks the free cursor that is furthest behind, among those that are due (or lie absurdly far
-/// ahead); `None` if there is none. Waits for nobody.
+/// ahead) and not of a shard in `but`; `None` if there is none. Waits for nobody.
 ///
 /// # Errors
 /// The connection is gone.
-pub async fn lock_free(conn: &mut Conn, wanted: Wanted) -> QueryResult<Option<Held>> {
+pub async fn lock_free(conn: &mut Conn, wanted: Wanted, but: &[i16]) -> QueryResult<Option<Held>> {
     let micros = |delta: TimeDelta| delta.num_microseconds().unwrap_or(i64::MAX);
     let (shift, behind, beyond) = (
         micros(wanted.shift),
@@ -60,13 +60,15 @@ pub async fn lock_free(conn: &mut Conn, wanted: Wanted) -> QueryResult<Option<He
         "SELECT shard, CASE WHEN isfinite(scheduled_through) THEN scheduled_through END, \
                 clock_timestamp() + $1 * interval '1 microsecond' \
            FROM schedule_cursor \
-          WHERE scheduled_through < clock_timestamp() + $2 * interval '1 microsecond' \
-             OR scheduled_through > clock_timestamp() + $3 * interval '1 microsecond' \
+          WHERE (scheduled_through < clock_timestamp() + $2 * interval '1 microsecond' \
+              OR scheduled_through > clock_timestamp() + $3 * interval '1 microsecond') \
+            AND shard <> ALL ($4) \
           ORDER BY scheduled_through LIMIT 1 FOR UPDATE SKIP LOCKED",
     )
     .bind::<BigInt, _>(&shift)
     .bind::<BigInt, _>(&behind)
     .bind::<BigInt, _>(&beyond)
+    .bind::<Array<SmallInt>, _>(but)
     .load(conn)
     .await?;
     Ok(held.into_iter().next())

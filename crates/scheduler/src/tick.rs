@@ -37,15 +37,23 @@ const UNKNOWN_REGION: &str = "unknown";
 /// Dispatches until shutdown.
 pub(crate) async fn run(parts: Parts) {
     let mut failures = 0;
+    let mut failed = Vec::new();
     while !parts.shutdown.is_requested() {
-        let pause = match pass(&parts).await {
+        let pause = match pass(&parts, &mut failed).await {
             Ok(()) => {
+                if failures > 0 {
+                    tracing::info!(failures, "the schedule goes on");
+                }
                 failures = 0;
                 PAUSE.mul_f64(1.0 + rand::random::<f64>())
             }
             Err(error) => {
                 metric::window_dropped();
-                tracing::warn!("a window of the schedule is tried again: {error:#}");
+                if failures == 0 {
+                    tracing::warn!("the schedule waits, its windows are tried again: {error:#}");
+                } else {
+                    tracing::debug!(failures, "the schedule still waits: {error:#}");
+                }
                 failures += 1;
                 RETRY.jittered(failures)
             }
@@ -57,32 +65,45 @@ pub(crate) async fn run(parts: Parts) {
     }
 }
 
-/// Takes free cursors until none is due.
-async fn pass(parts: &Parts) -> anyhow::Result<()> {
+/// Takes free cursors until none is due. `failed` remembers the shards that went wrong last, so
+/// that one of them does not keep the others from their turn.
+async fn pass(parts: &Parts, failed: &mut Vec<i16>) -> anyhow::Result<()> {
     while !parts.shutdown.is_requested() {
-        if !one_window(parts).await? {
-            return Ok(());
+        match one_window(parts, failed).await {
+            Ok(true) => {}
+            Ok(false) if failed.is_empty() => return Ok(()),
+            Ok(false) => failed.clear(),
+            Err(error) => {
+                failed.extend(error.downcast_ref().map(|InShard(shard)| *shard));
+                return Err(error);
+            }
         }
     }
     Ok(())
 }
 
+/// Whose window went wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("shard {0}")]
+struct InShard(i16);
+
 /// One window of one cursor; false if no cursor was due. An error leaves the cursor as it was.
-async fn one_window(parts: &Parts) -> anyhow::Result<bool> {
+async fn one_window(parts: &Parts, failed: &[i16]) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let dispatched = parts
         .db
         .transaction(async |conn: &mut Conn| {
             // Earlier than the lock, so on the safe side of it.
             let deadline = Instant::now() + HOLD;
-            let Some(held) = cursor::lock_free(conn, wanted(parts)).await? else {
+            let Some(held) = cursor::lock_free(conn, wanted(parts), failed).await? else {
                 return anyhow::Ok(None);
             };
-            let locked = Instant::now();
-            let work = dispatch(parts, conn, held, locked);
-            let sums = tokio::time::timeout_at(deadline, work)
-                .await
-                .context("its cursor was held for too long")??;
+            let shard = held.shard;
+            let work = dispatch(parts, conn, held, Instant::now());
+            let sums = match tokio::time::timeout_at(deadline, work).await {
+                Ok(sums) => sums.context(InShard(shard))?,
+                Err(late) => return Err(anyhow::Error::new(late).context(InShard(shard))),
+            };
             Ok(Some(sums))
         })
         .await?;

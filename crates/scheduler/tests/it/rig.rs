@@ -277,6 +277,14 @@ impl Jobs {
     }
 }
 
+impl Jobs {
+    /// Nothing waits in the queue or here; the broker's count may lag behind.
+    pub(crate) async fn none_left(&mut self, rig: &Rig) {
+        eventually(async || rig.bus.depth(JOBS).await.unwrap() == 0).await;
+        assert!(self.0.try_next().is_none(), "one more message");
+    }
+}
+
 /// Service, slot and version of each job, sorted.
 pub(crate) fn keys(jobs: &[ProbeJob]) -> Vec<(ServiceId, Time, i32)> {
     let mut keys: Vec<_> = jobs

@@ -21,8 +21,9 @@ use crate::trip::Finding;
 
 /// Longest timeout that the API accepts.
 const MAX_TIMEOUT_MS: u32 = 60_000;
-/// A job further ahead of its own publication than this is not one of a scheduler's: its lead is 2 s.
-const MAX_AHEAD: TimeDelta = TimeDelta::seconds(60);
+/// A job further ahead of its own publication than this is not one of a scheduler's: its lead is seconds, and it would
+/// hold its batch for as long.
+const MAX_AHEAD: TimeDelta = TimeDelta::minutes(10);
 
 /// What every job needs.
 #[derive(Debug)]
@@ -203,7 +204,7 @@ fn check(job: &ProbeJob, published_at: models::Time) -> Result<(), String> {
         return Err("not_after lies before scheduled_at".to_owned());
     }
     if job.scheduled_at - published_at > MAX_AHEAD {
-        return Err("scheduled_at lies more than a minute after published_at".to_owned());
+        return Err("scheduled_at lies more than ten minutes after published_at".to_owned());
     }
     Ok(())
 }

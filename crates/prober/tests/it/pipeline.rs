@@ -120,11 +120,19 @@ impl Stage {
         found
     }
 
-    /// Stops the prober and tells how many batches it left in the queue.
-    async fn stop(self) -> u32 {
+    /// Stops the prober, which must leave so many batches in the queue.
+    async fn stop_leaving(self, batches: u32) {
         self.trigger.shut_down();
         self.prober.await.unwrap().unwrap();
-        self.bus.depth("probe-jobs.v1.default").await.unwrap()
+        let bus = self.bus;
+        // What was not acknowledged goes back a moment after its connection has ended.
+        eventually(|| async {
+            match bus.depth("probe-jobs.v1.default").await {
+                Ok(depth) if depth == batches => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
     }
 }
 
@@ -163,7 +171,7 @@ async fn a_job_becomes_a_result_at_its_moment_and_its_batch_is_gone() {
     );
     assert!(found[0].prober.starts_with("default-"));
     assert_eq!(target.connections(), 1, "the stale job was not run");
-    assert_eq!(stage.stop().await, 0, "nothing is left");
+    stage.stop_leaving(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -200,7 +208,7 @@ async fn what_can_not_be_read_is_buried_with_its_reason_and_its_neighbours_go_on
     for part in ["not a batch", "expected a string", "timeout_ms 0"] {
         assert!(all.contains(part), "{part} in {all}");
     }
-    assert_eq!(stage.stop().await, 0);
+    stage.stop_leaving(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,10 +225,10 @@ async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
     gate.add_permits(10);
     let found = stage.results(1).await;
     assert_eq!(found[0].config_version, 1);
-    let left = stage.stop().await;
+    stage.stop_leaving(1).await;
     assert_eq!(
-        (left, target.connections()),
-        (1, 1),
+        target.connections(),
+        1,
         "the second job is another prober's"
     );
 }
@@ -235,10 +243,11 @@ async fn a_batch_that_comes_again_after_a_lost_connection_is_not_probed_again() 
         .await;
     assert_eq!(stage.results(1).await[0].config_version, 1);
     eventually(|| async { slow.connections() == 1 }).await;
-    eventually(|| async { stage.vhost.close_connections().await >= 3 }).await;
+    // Two of the prober and two of the test; the broker lists them a few seconds late.
+    eventually(|| async { stage.vhost.close_connections().await >= 4 }).await;
     assert_eq!(stage.results(1).await[0].config_version, 1, "sent again");
     gate.add_permits(10);
     assert_eq!(stage.results(1).await[0].config_version, 2);
     assert_eq!((quick.connections(), slow.connections()), (1, 1));
-    assert_eq!(stage.stop().await, 0);
+    stage.stop_leaving(0).await;
 }

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use crate::support::target::{OK, Target, read_head};
-use crate::support::{assert_down, assert_up, engine, job, probe, run};
+use crate::support::{assert_down, assert_up, engine, job, probe, probe_hastily, run};
 
 #[tokio::test]
 async fn a_healthy_target_is_up_and_its_phases_add_up_to_its_latency() {
@@ -156,7 +156,7 @@ async fn d12_silence_after_accept_is_no_first_byte_in_time() {
         drop(stream);
     })
     .await;
-    let result = probe(&target, "/").await;
+    let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
     assert_down(&result, ErrorKind::TimeoutFirstByte);
     assert!(result.phases.connect_us.is_some() && result.phases.first_byte_us.is_some());
 }
@@ -172,7 +172,10 @@ async fn d13_a_slow_drip_of_headers_does_not_move_the_deadline() {
         }
     })
     .await;
-    assert_down(&probe(&target, "/").await, ErrorKind::TimeoutFirstByte);
+    assert_down(
+        &probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await,
+        ErrorKind::TimeoutFirstByte,
+    );
 }
 
 #[tokio::test]
@@ -186,7 +189,7 @@ async fn a_body_that_never_ends_in_time_is_a_timeout_of_the_body() {
         tokio::time::sleep(Duration::from_secs(60)).await;
     })
     .await;
-    let result = probe(&target, "/").await;
+    let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
     assert_down(&result, ErrorKind::TimeoutBody);
     assert_eq!(result.status_code, Some(200));
     assert!(result.latency_us.unwrap() < result.phases.total_us);
@@ -215,7 +218,7 @@ async fn a_destination_that_is_not_allowed_gets_no_packet_and_its_address_is_not
 #[tokio::test]
 async fn a_name_server_that_is_silent_is_a_dns_timeout_with_its_phase() {
     let anything = "127.0.0.9:9".parse().unwrap();
-    let result = run(&engine(&[anything], &[]), &job("http://example.com/")).await;
+    let result = probe_hastily(&engine(&[anything], &[]), "http://example.com/").await;
     assert_down(&result, ErrorKind::DnsTimeout);
     assert!(result.phases.dns_us.is_some() && result.phases.connect_us.is_none());
 }

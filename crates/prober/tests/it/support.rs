@@ -13,8 +13,10 @@ use models::probe::{ErrorKind, Outcome, ProbeKind, ProbeResult, probe_id};
 use prober::{Engine, EngineConfig};
 use rustls_pki_types::CertificateDer;
 
-/// Short, because tests wait for it; long against a loopback round trip.
-pub(crate) const TIMEOUT_MS: u32 = 700;
+/// Long, because nothing here waits for it, on however busy a machine.
+pub(crate) const PATIENT_MS: u32 = 10_000;
+/// Short, for what times out on purpose.
+pub(crate) const HASTY_MS: u32 = 1_000;
 
 /// The moment of all probes here; certificates are made around it.
 pub(crate) fn now() -> Time {
@@ -33,7 +35,7 @@ pub(crate) fn job(url: &str) -> ProbeJob {
         not_after: now() + chrono::TimeDelta::seconds(5),
         config_version: 1,
         url: url.to_owned(),
-        timeout_ms: TIMEOUT_MS,
+        timeout_ms: PATIENT_MS,
         expected_status: 200,
         follow_redirects: true,
         avoid_prober: None,
@@ -62,6 +64,13 @@ pub(crate) async fn run(engine: &Engine, job: &ProbeJob) -> ProbeResult {
 /// Probes `path` of a target that may be probed.
 pub(crate) async fn probe(target: &target::Target, path: &str) -> ProbeResult {
     run(&engine(&[target.addr], &[]), &job(&target.url(path))).await
+}
+
+/// Probes a target that will not answer in time.
+pub(crate) async fn probe_hastily(engine: &Engine, url: &str) -> ProbeResult {
+    let mut job = job(url);
+    job.timeout_ms = HASTY_MS;
+    run(engine, &job).await
 }
 
 #[track_caller]

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use db::services::{Filter, Service};
 use models::service::Status;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{PathId, Query};
@@ -11,7 +12,7 @@ use crate::auth::Bearer;
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
 use crate::input::{self, Body, Fields};
-use crate::paging::Page;
+use crate::paging::{Page, Pagination};
 use crate::reply::{Answer, Reply};
 use crate::services::{self, NewService, Patch};
 use crate::views::service::{Full, Summary, full, watched};
@@ -37,6 +38,13 @@ pub(crate) async fn create(api: Data<Api>, bearer: Bearer, Body(mut fields): Bod
         Reply::created(&shown(&app, service).await?, Some(location))
     })
     .await
+}
+
+/// A page of a tenant's services.
+#[derive(Serialize)]
+struct List {
+    services: Vec<Summary>,
+    pagination: Pagination,
 }
 
 /// `GET /services`
@@ -72,7 +80,10 @@ pub(crate) async fn list(api: Data<Api>, bearer: Bearer, Query(mut fields): Quer
         let pagination = page.close(&mut rows, &app.cursors, &scope, position);
         let rows = watched(&mut conn, rows).await?;
         let summaries: Vec<Summary> = rows.iter().map(|row| row.summary()).collect();
-        Reply::ok(&json!({"services": summaries, "pagination": pagination}))
+        Reply::ok(&List {
+            services: summaries,
+            pagination,
+        })
     })
     .await
 }

@@ -284,3 +284,50 @@ async fn the_same_url_twice_is_refused_in_every_spelling() {
     }
     other.service("a").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_never_overlap_whatever_happens_at_once() {
+    let app = TestApp::with(&[("MIN_INTERVAL_SECONDS", "1")]).await;
+    let twin = app.twin().await;
+    let user = app.user().await;
+    let there = user.at(&twin);
+    let service = user.service("a").await;
+    let edits = [
+        json!({"interval": "30s"}),
+        json!({"is_active": false}),
+        json!({"interval": "5m", "name": "b"}),
+        json!({"is_active": true}),
+        json!({"timeout_seconds": 7}),
+    ];
+    let turns = (0..30).map(|n: usize| {
+        let user = if n.is_multiple_of(2) { &user } else { &there };
+        let (service, edit) = (&service, &edits[n % edits.len()]);
+        async move {
+            if n % 7 == 6 {
+                user.probe(service).await
+            } else {
+                user.edit(service, edit).await
+            }
+        }
+    });
+    for answer in futures_util::future::join_all(turns).await {
+        assert!(
+            [200, 202, 409, 429].contains(&answer.status),
+            "{} {}",
+            answer.status,
+            answer.text
+        );
+    }
+    for truth in [
+        // half-open, in order of their versions
+        "SELECT count(*) = 0 FROM service_spans a JOIN service_spans b ON a.config_version < b.config_version \
+          WHERE coalesce(a.to_at, 'infinity') > b.from_at",
+        "SELECT (SELECT count(*) FROM service_spans WHERE to_at IS NULL) = (SELECT count(*) FROM services WHERE is_active)",
+        "SELECT bool_and(p.interval_ms = s.interval_ms AND p.phase_ms = s.phase_ms AND p.config_version = s.config_version) \
+           IS NOT FALSE FROM service_spans p JOIN services s ON s.id = p.service_id WHERE p.to_at IS NULL",
+        "SELECT count(*) = 0 FROM extra_probes e JOIN services s ON s.id = e.service_id \
+          WHERE e.config_version <> s.config_version OR NOT s.is_active",
+    ] {
+        assert!(app.db.value::<bool>(truth).await, "{truth}");
+    }
+}

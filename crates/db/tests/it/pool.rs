@@ -68,9 +68,9 @@ fn connections_outlive_the_runtime_that_borrowed_them() {
     });
     // An HTTP worker opens the connection, and its runtime ends.
     let worker = runtime();
-    let first = worker.block_on(async { backend(&mut *db.conn().await.unwrap()).await });
+    let first = worker.block_on(async { backend(&mut db.conn().await.unwrap()).await });
     drop(worker);
-    let second = home.block_on(async { backend(&mut *db.conn().await.unwrap()).await });
+    let second = home.block_on(async { backend(&mut db.conn().await.unwrap()).await });
     assert_eq!(first, second, "the socket lives on the pool's own runtime");
     home.block_on(async { drop(test) });
 }

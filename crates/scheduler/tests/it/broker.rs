@@ -62,14 +62,22 @@ async fn without_a_broker_the_cursor_stays_and_afterwards_catches_up() {
 async fn an_absent_queue_is_made_again_and_gets_its_slots() {
     let rig = Rig::new().await;
     let begin = rig.now().await;
-    for _ in 0..10 {
-        rig.service("10s", begin - TimeDelta::hours(1)).await;
+    let mut services = Vec::new();
+    for _ in 0..30 {
+        services.push(rig.service("1m", begin - TimeDelta::hours(1)).await);
     }
     let running = rig.start();
     rig.caught_up().await;
     rig.vhost.delete_queue(JOBS).await;
-    rig.shift.advance(TimeDelta::seconds(3));
+    let lost_until = rig.cursors().await.into_iter().max().unwrap();
+    rig.shift.advance(TimeDelta::seconds(8));
     rig.caught_up().await;
     running.stop().await;
-    assert!(rig.vhost.has_queue(JOBS).await);
+    let expected = rig.passed(&services, lost_until).await;
+    assert!(expected.len() > 1);
+    let sent = rig.jobs().all(expected.len()).await;
+    let sent: Vec<_> = sent.into_iter().map(|job| job.scheduled_at).collect();
+    for slot in expected {
+        assert!(sent.contains(&slot), "{slot} was lost");
+    }
 }

@@ -2,10 +2,9 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use testkit::eventually;
+use testkit::{Authority, Certificate, FakeTarget, Step, eventually};
 
 use crate::stack::{Plan, Stack};
-use crate::target::Target;
 use crate::tenant::Tenant;
 
 /// Asks until the service's alerts, newest first, are exactly these.
@@ -43,9 +42,9 @@ async fn results_become(tenant: &Tenant, id: &str, outcome: &str, count: usize) 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_failures_send_exactly_one_mail_and_the_recovery_exactly_one() {
     let stack = Stack::start().await;
-    let target = Target::http().await;
+    let target = FakeTarget::http().await;
     let (owner, stranger) = (stack.tenant().await, stack.tenant().await);
-    target.answer(503);
+    target.answer(Step::status(503));
     let id = owner
         .watch(json!({"name": "Shop", "url": target.url("/"), "interval": "1s"}))
         .await;
@@ -67,7 +66,7 @@ async fn three_failures_send_exactly_one_mail_and_the_recovery_exactly_one() {
         );
     }
 
-    target.answer(200);
+    target.answer(Step::status(200));
     alerts_become(
         &owner,
         &id,
@@ -94,9 +93,9 @@ async fn an_sla_that_falls_below_its_target_is_told_once() {
         .with("SLA_MIN_CHECKS", 3)
         .with("FAILURE_STREAK_THRESHOLD", 100);
     let stack = Stack::with(plan).await;
-    let target = Target::http().await;
+    let target = FakeTarget::http().await;
     let owner = stack.tenant().await;
-    target.answer(500);
+    target.answer(Step::status(500));
     let id = owner
         .watch(json!({"url": target.url("/"), "interval": "1s", "sla_target": 99.5}))
         .await;
@@ -113,8 +112,9 @@ async fn an_sla_that_falls_below_its_target_is_told_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_with_fewer_than_30_days_is_told_once() {
-    let target = Target::https(20).await;
-    let roots = target.ca_file.clone().unwrap();
+    let authority = Authority::new();
+    let target = FakeTarget::https(&authority, Certificate::ExpiresIn(20)).await;
+    let roots = authority.pem_file();
     let stack = Stack::with(Plan::default().with("PROBE_EXTRA_CA_FILE", roots.display())).await;
     let owner = stack.tenant().await;
     let id = owner
@@ -136,7 +136,7 @@ async fn a_certificate_with_fewer_than_30_days_is_told_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_nobody_signed_is_refused_and_still_described() {
     let stack = Stack::start().await;
-    let target = Target::https(90).await;
+    let target = FakeTarget::https(&Authority::new(), Certificate::UnknownAuthority).await;
     let owner = stack.tenant().await;
     let id = owner
         .watch(json!({"url": target.url("/"), "interval": "1h"}))
@@ -154,7 +154,7 @@ async fn a_certificate_that_nobody_signed_is_refused_and_still_described() {
     assert_eq!(ssl["cert_valid"], false);
     assert_eq!(ssl["error"], "unknown_issuer");
     assert_eq!(ssl["days_remaining"], 90);
-    assert_eq!(target.asked("/").len(), 0, "no request went over it");
+    assert_eq!(target.count("/"), 0, "no request went over it");
     alerts_become(&owner, &id, &[("ssl_expiry", "sent")]).await;
     stack.stop().await;
 }
@@ -162,14 +162,14 @@ async fn a_certificate_that_nobody_signed_is_refused_and_still_described() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cooldown_holds_a_second_failure_back_and_releases_it_while_it_is_true() {
     let stack = Stack::with(Plan::default().with("FAILURE_STREAK_THRESHOLD", 2)).await;
-    let target = Target::http().await;
+    let target = FakeTarget::http().await;
     let owner = stack.tenant().await;
-    target.answer(500);
+    target.answer(Step::status(500));
     let id = owner
         .watch(json!({"url": target.url("/"), "interval": "1s"}))
         .await;
     alerts_become(&owner, &id, &[("failure_streak", "sent")]).await;
-    target.answer(200);
+    target.answer(Step::status(200));
     alerts_become(
         &owner,
         &id,
@@ -178,7 +178,7 @@ async fn the_cooldown_holds_a_second_failure_back_and_releases_it_while_it_is_tr
     .await;
 
     // Down again within the cooldown: held.
-    target.answer(500);
+    target.answer(Step::status(500));
     let told = [("recovery", "sent"), ("failure_streak", "sent")];
     alerts_become(
         &owner,
@@ -202,24 +202,24 @@ async fn the_cooldown_holds_a_second_failure_back_and_releases_it_while_it_is_tr
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_over_when_the_cooldown_ends_is_never_told() {
     let stack = Stack::with(Plan::default().with("FAILURE_STREAK_THRESHOLD", 2)).await;
-    let target = Target::http().await;
+    let target = FakeTarget::http().await;
     let owner = stack.tenant().await;
-    target.answer(500);
+    target.answer(Step::status(500));
     let id = owner
         .watch(json!({"url": target.url("/"), "interval": "1s"}))
         .await;
     alerts_become(&owner, &id, &[("failure_streak", "sent")]).await;
-    target.answer(200);
+    target.answer(Step::status(200));
     let told = [("recovery", "sent"), ("failure_streak", "sent")];
     alerts_become(&owner, &id, &told).await;
-    target.answer(500);
+    target.answer(Step::status(500));
     alerts_become(
         &owner,
         &id,
         &[&[("failure_streak", "held")][..], &told].concat(),
     )
     .await;
-    target.answer(200);
+    target.answer(Step::status(200));
     eventually(async || owner.service(&id).await["current_status"] == "up").await;
 
     stack.advance(TimeDelta::minutes(31));

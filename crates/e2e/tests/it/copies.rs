@@ -1,10 +1,9 @@
 //! Any number of copies share the work.
 
 use serde_json::json;
-use testkit::eventually;
+use testkit::{FakeTarget, eventually};
 
 use crate::stack::{Plan, Stack};
-use crate::target::Target;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_schedulers_two_probers_and_two_processors_give_each_slot_one_result() {
@@ -16,7 +15,7 @@ async fn two_schedulers_two_probers_and_two_processors_give_each_slot_one_result
         settings: Vec::new(),
     };
     let stack = Stack::with(plan).await;
-    let target = Target::http().await;
+    let target = FakeTarget::http().await;
     let tenant = stack.tenant().await;
     let mut ids = Vec::new();
     for path in ["/a", "/b", "/c"] {
@@ -29,7 +28,7 @@ async fn two_schedulers_two_probers_and_two_processors_give_each_slot_one_result
         tenant.change(id, json!({"is_active": false})).await;
         // Each request at the target has its one result, each slot its one request.
         eventually(async || {
-            let (asked, results) = (target.asked(path).len(), tenant.results(id).await);
+            let (asked, results) = (target.count(path), tenant.results(id).await);
             if asked == results.len() {
                 Ok(())
             } else {

@@ -9,11 +9,13 @@
 )]
 
 mod client;
+mod programs;
 mod stack;
-mod target;
 mod tenant;
 
 mod alerting;
 mod copies;
+mod environment;
+mod killing;
 mod probing;
 mod tenancy;

@@ -4,12 +4,19 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 
 use chrono::TimeDelta;
+use http::Method;
 use runtime::{Clock, ClockShift, Shutdown, Trigger};
 use secrecy::ExposeSecret as _;
+use testkit::eventually::within;
 use testkit::{FakeResend, TestDb, TestVhost};
 use tokio::task::JoinHandle;
+use tokio::time::Duration;
 
+use crate::client::send;
 use crate::tenant::Tenant;
+
+/// Programs start slowly where everything starts at once.
+const STARTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How many copies of each process to run, and with which settings beyond the usual ones.
 #[derive(Debug, Clone)]
@@ -105,6 +112,7 @@ impl Stack {
                 shutdown.clone(),
             )));
         }
+        ready(api).await;
         Self {
             db,
             vhost,
@@ -142,8 +150,18 @@ impl Stack {
     }
 }
 
+/// Waits until the api says that it can answer.
+pub(crate) async fn ready(api: SocketAddr) {
+    within(STARTED_WITHIN, async || {
+        send(api, Method::GET, "/readyz", None, None)
+            .await
+            .is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
+}
+
 /// What an operator would put into the environment.
-fn settings(
+pub(crate) fn settings(
     db: &TestDb,
     vhost: &TestVhost,
     resend: &FakeResend,

@@ -3,15 +3,14 @@
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::json;
-use testkit::eventually;
+use testkit::{FakeTarget, Step, eventually};
 
 use crate::stack::Stack;
-use crate::target::Target;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tenants_never_see_each_others_services() {
     let stack = Stack::start().await;
-    let target = Target::http().await;
+    let target = FakeTarget::http().await;
     let (owner, stranger) = (stack.tenant().await, stack.tenant().await);
     let id = owner
         .watch(json!({"url": target.url("/"), "interval": "1h"}))
@@ -113,9 +112,9 @@ async fn a_url_never_changes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paused_and_deleted_services_are_neither_probed_nor_alerted() {
     let stack = Stack::start().await;
-    let target = Target::http().await;
+    let target = FakeTarget::http().await;
     let tenant = stack.tenant().await;
-    target.answer(500);
+    target.answer(Step::status(500));
     let watch = async |path: &str| {
         let service = json!({"name": path, "url": target.url(path), "interval": "1s"});
         tenant.watch(service).await
@@ -139,16 +138,11 @@ async fn paused_and_deleted_services_are_neither_probed_nor_alerted() {
 
     // The third goes on long enough for whatever was dispatched to come through.
     let probed = async |more: usize| {
-        let before = target.asked("/other").len();
-        eventually(async || target.asked("/other").len() >= before + more).await;
+        let before = target.count("/other");
+        eventually(async || target.count("/other") >= before + more).await;
     };
     probed(5).await;
-    let counts = || {
-        (
-            target.asked("/paused").len(),
-            target.asked("/deleted").len(),
-        )
-    };
+    let counts = || (target.count("/paused"), target.count("/deleted"));
     let settled = counts();
     probed(4).await;
     assert_eq!(counts(), settled);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::{Delivery, Subscription, ack_all, decode};
+use chrono::TimeDelta;
 use db::Conn;
 use db::extra_probes::{self, DueProbe};
 use models::message::ProbeRequest;
@@ -22,6 +23,9 @@ pub(crate) const PREFETCH: u16 = 200;
 const SWEEP: Duration = Duration::from_secs(1);
 /// Rows of one transaction.
 const AT_A_TIME: usize = 200;
+/// Whoever wrote a row did so by a clock of its own: a row that was nudged must not look as if its
+/// time were still to come. A prober waits for `scheduled_at` anyway.
+const SLACK: TimeDelta = TimeDelta::milliseconds(250);
 /// As for cursors: rows held for longer may be somebody else's.
 const HOLD: Duration = Duration::from_secs(4);
 
@@ -94,7 +98,7 @@ async fn all_due(parts: &Parts) -> anyhow::Result<()> {
 
 async fn some_due(parts: &Parts, conn: &mut Conn) -> anyhow::Result<Done> {
     let now = parts.clock.now();
-    let rows = extra_probes::lock_due(conn, now, i64::try_from(AT_A_TIME)?)
+    let rows = extra_probes::lock_due(conn, now + SLACK, i64::try_from(AT_A_TIME)?)
         .await
         .context("read due extra probes")?;
     let mut done = Done {

@@ -41,7 +41,7 @@ pub(crate) async fn run(parts: Parts) {
     while !parts.shutdown.is_requested() {
         let pause = match pass(&parts, &mut failed).await {
             Ok(()) => {
-                if failures > 0 {
+                if failures > 1 {
                     tracing::info!(failures, "the schedule goes on");
                 }
                 failures = 0;
@@ -49,12 +49,13 @@ pub(crate) async fn run(parts: Parts) {
             }
             Err(error) => {
                 metric::window_dropped();
-                if failures == 0 {
+                failures += 1;
+                // One alone is usual: at the start, before the broker answers.
+                if failures == 2 {
                     tracing::warn!("the schedule waits, its windows are tried again: {error:#}");
                 } else {
-                    tracing::debug!(failures, "the schedule still waits: {error:#}");
+                    tracing::debug!(failures, "a window is tried again: {error:#}");
                 }
-                failures += 1;
                 RETRY.jittered(failures)
             }
         };

@@ -1,8 +1,8 @@
 //! An alert's facts become a subject, a text and an HTML part that a person on a phone
 //! understands at once.
 //!
-//! Pure: the same arguments give the same bytes. One file a kind says what is told (a [`Page`]),
-//! the two templates say how it looks. Tenants' strings pass through [`words::clean`] here and
+//! Pure: the same arguments give the same bytes. One file a kind says what is told (a `Page`),
+//! the two templates say how it looks. Tenants' strings pass through `words::clean` here and
 //! through the template's escaping in HTML.
 
 mod failure_streak;
@@ -110,65 +110,7 @@ pub fn alert(
     now: Time,
 ) -> Result<Rendered, askama::Error> {
     let name = words::name(&facts.service.name);
-    let mut page = match &facts.event {
-        AlertEvent::FailureStreak {
-            started_at,
-            failed_checks,
-            last,
-            last_success_at,
-        } => failure_streak::page(&failure_streak::Streak {
-            name: &name,
-            started_at: *started_at,
-            failed_checks: incident.failed_checks.max(*failed_checks),
-            last,
-            last_success_at: *last_success_at,
-            ended_at: incident.ended_at,
-        }),
-        AlertEvent::Recovery {
-            started_at,
-            ended_at,
-            failed_checks,
-            cause,
-            latency_us,
-        } => recovery::page(&recovery::Outage {
-            name: &name,
-            started_at: *started_at,
-            ended_at: *ended_at,
-            failed_checks: *failed_checks,
-            cause: *cause,
-            latency_us: *latency_us,
-        }),
-        AlertEvent::SlaBreach {
-            sla,
-            target,
-            judged,
-            failed,
-            window_days,
-        } => sla_breach::page(&sla_breach::Breach {
-            name: &name,
-            sla: *sla,
-            target: *target,
-            judged: *judged,
-            failed: *failed,
-            window_days: *window_days,
-        }),
-        AlertEvent::SslExpiry {
-            fingerprint,
-            not_after,
-            days_remaining: _,
-            issuer,
-            subject,
-            errors,
-        } => ssl_expiry::page(&ssl_expiry::Certificate {
-            name: &name,
-            fingerprint,
-            not_after: *not_after,
-            issuer: issuer.as_deref(),
-            subject: subject.as_deref(),
-            errors,
-            now,
-        }),
-    };
+    let mut page = page(&name, facts.event.clone(), incident, now);
     page.row("Service", words::clean(&facts.service.name));
     page.row("URL", words::clean(&facts.service.url));
     page.subject = words::one_line(&page.subject, MAX_SUBJECT);
@@ -179,6 +121,69 @@ pub fn alert(
         text,
         html,
     })
+}
+
+/// What the mail says about this kind of event.
+fn page(name: &str, event: AlertEvent, incident: IncidentNow, now: Time) -> Page {
+    match event {
+        AlertEvent::FailureStreak {
+            started_at,
+            failed_checks,
+            last,
+            last_success_at,
+        } => failure_streak::page(&failure_streak::Streak {
+            name,
+            started_at,
+            failed_checks: incident.failed_checks.max(failed_checks),
+            last: &last,
+            last_success_at,
+            ended_at: incident.ended_at,
+        }),
+        AlertEvent::Recovery {
+            started_at,
+            ended_at,
+            failed_checks,
+            cause,
+            latency_us,
+        } => recovery::page(&recovery::Outage {
+            name,
+            started_at,
+            ended_at,
+            failed_checks,
+            cause,
+            latency_us,
+        }),
+        AlertEvent::SlaBreach {
+            sla,
+            target,
+            judged,
+            failed,
+            window_days,
+        } => sla_breach::page(&sla_breach::Breach {
+            name,
+            sla,
+            target,
+            failed_of: (failed, judged),
+            window_days,
+        }),
+        AlertEvent::SslExpiry {
+            fingerprint,
+            not_after,
+            issuer,
+            subject,
+            errors,
+            // As of the raise; the mail counts from the day it is sent.
+            days_remaining: _,
+        } => ssl_expiry::page(&ssl_expiry::Certificate {
+            name,
+            fingerprint: &fingerprint,
+            not_after,
+            issuer: issuer.as_deref(),
+            subject: subject.as_deref(),
+            errors: &errors,
+            now,
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ pub(super) struct Breach<'a> {
     pub(super) name: &'a str,
     pub(super) sla: u16,
     pub(super) target: u16,
-    pub(super) judged: u64,
-    pub(super) failed: u64,
+    /// Failed checks, of so many judged.
+    pub(super) failed_of: (u64, u64),
     pub(super) window_days: u16,
 }
 
@@ -28,10 +28,8 @@ pub(super) fn page(breach: &Breach<'_>) -> Page {
     };
     page.row("SLA", sla);
     page.row("Target", target);
-    page.row(
-        "Failed checks",
-        format!("{} of {}", breach.failed, breach.judged),
-    );
+    let (failed, judged) = breach.failed_of;
+    page.row("Failed checks", format!("{failed} of {judged}"));
     page.row("Window", format!("last {} days", breach.window_days));
     page
 }

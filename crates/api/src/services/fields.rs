@@ -102,7 +102,7 @@ impl NewService {
 }
 
 impl Patch {
-    /// Reads what is given; what is wrong is noted in `fields`, which [`super::edit`] finishes, because only the
+    /// Reads what is given; what is wrong is noted in `fields`, which [`super::edit()`] finishes, because only the
     /// service itself tells whether a timeout fits.
     pub(crate) fn read(fields: &mut Fields, min_interval_seconds: u32) -> Self {
         Self {

@@ -82,7 +82,7 @@ async fn work(worker: &Arc<Worker>, bus: &Bus, readiness: Readiness, shutdown: &
     tokio::join!(
         consume::results(consumer, bus.clone()),
         sweep::sweep(worker(), nudger, stop()),
-        nudge::publish(bus.clone(), nudges, stop()),
+        nudge::publish(bus.clone(), nudges),
         watch::database(worker(), readiness.clone(), stop()),
         watch::broker(bus.clone(), readiness, stop()),
         watch::clock(worker(), stop()),

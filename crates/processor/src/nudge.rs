@@ -3,7 +3,6 @@
 use bus::{Bus, Outgoing, Route};
 use models::id::AlertId;
 use models::message::AlertNudge;
-use runtime::Shutdown;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -34,15 +33,11 @@ pub(crate) fn queue() -> (Nudger, mpsc::Receiver<Uuid>) {
     (Nudger { alerts }, waiting)
 }
 
-/// Publishes nudges until asked to stop.
-pub(crate) async fn publish(bus: Bus, mut waiting: mpsc::Receiver<Uuid>, shutdown: Shutdown) {
+/// Publishes nudges until everyone who could nudge has ended.
+pub(crate) async fn publish(bus: Bus, mut waiting: mpsc::Receiver<Uuid>) {
     let publisher = bus.publisher();
     let mut alerts = Vec::with_capacity(AT_ONCE);
-    loop {
-        tokio::select! {
-            () = shutdown.requested() => return,
-            count = waiting.recv_many(&mut alerts, AT_ONCE) => if count == 0 { return },
-        }
+    while waiting.recv_many(&mut alerts, AT_ONCE).await > 0 {
         let messages = alerts.drain(..).filter_map(message).collect();
         if let Err(error) = publisher.publish(messages).await {
             tracing::debug!(%error, "alerters are not nudged, and find the alerts by themselves");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use db::Conn;
 use db::alerts::Alert;
 use db::alerts::raise as table;
@@ -38,7 +39,11 @@ pub(crate) async fn raise(
     if alerts.is_empty() {
         return Ok(Vec::new());
     }
-    let mut rows: Vec<Alert> = alerts.iter().map(|alert| alert_row(alert, now)).collect();
+    let mut rows: Vec<Alert> = alerts
+        .iter()
+        .zip(0..)
+        .map(|(alert, place)| alert_row(alert, now + TimeDelta::microseconds(place)))
+        .collect();
     let new: BTreeSet<Uuid> = table::insert_new(conn, &rows).await?.into_iter().collect();
     rows.retain(|row| new.contains(&row.id));
     count(&rows);
@@ -60,6 +65,7 @@ pub(crate) async fn raise(
     Ok(sent_now.chain(&recoveries).map(|row| row.id).collect())
 }
 
+/// Alerts of one transaction are a microsecond apart, so that they are listed in their order.
 fn alert_row(alert: &ToRaise<'_>, now: Time) -> Alert {
     let (service, raised) = (alert.service, &alert.raised);
     let facts = AlertFacts {

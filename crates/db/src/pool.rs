@@ -1,8 +1,6 @@
 //! The pool: [`Db`] is what processes hold, [`Connection`] what they borrow.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
@@ -58,19 +56,19 @@ impl Deref for Connection {
     type Target = Conn;
 
     fn deref(&self) -> &Conn {
-        &self.0.conn
+        &self.0
     }
 }
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.0.conn
+        &mut self.0
     }
 }
 
 /// A connection outside the pool, for work that keeps session state (an advisory lock, a
 /// setting): when it is dropped, the session ends and takes all of it away.
-pub struct Session(Live);
+pub struct Session(Conn);
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -80,7 +78,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(crate) fn into_conn(self) -> Conn {
-        self.0.conn
+        self.0
     }
 }
 
@@ -88,13 +86,13 @@ impl Deref for Session {
     type Target = Conn;
 
     fn deref(&self) -> &Conn {
-        &self.0.conn
+        &self.0
     }
 }
 
 impl DerefMut for Session {
     fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.0.conn
+        &mut self.0
     }
 }
 
@@ -186,14 +184,8 @@ struct Opener {
     sockets: TaskTracker,
 }
 
-/// A connection and whether its socket has ended.
-struct Live {
-    conn: Conn,
-    closed: Arc<AtomicBool>,
-}
-
 impl Opener {
-    async fn open(&self) -> Result<Live, Error> {
+    async fn open(&self) -> Result<Conn, Error> {
         let opener = self.clone();
         let opening = self.home.spawn(async move {
             match opener.tls.clone() {
@@ -206,7 +198,7 @@ impl Opener {
             .map_err(|error| Error::Connect(error.to_string()))?
     }
 
-    async fn open_with<T>(&self, tls: T) -> Result<Live, Error>
+    async fn open_with<T>(&self, tls: T) -> Result<Conn, Error>
     where
         T: MakeTlsConnect<tokio_postgres::Socket> + Send,
         T::Stream: Send + 'static,
@@ -218,14 +210,11 @@ impl Opener {
             .connect(tls)
             .await
             .map_err(|error| Error::Connect(sentence(&error)))?;
-        let closed = Arc::new(AtomicBool::new(false));
-        let flag = closed.clone();
         self.sockets.spawn_on(
             async move {
                 if let Err(error) = socket.await {
                     tracing::debug!(%error, "database connection ended");
                 }
-                flag.store(true, Ordering::Release);
             },
             &self.home,
         );
@@ -233,7 +222,7 @@ impl Opener {
             .await
             .map_err(|error| Error::Connect(error.to_string()))?;
         conn.batch_execute(ENGLISH_MESSAGES).await?;
-        Ok(Live { conn, closed })
+        Ok(conn)
     }
 }
 
@@ -248,20 +237,18 @@ fn sentence(error: &tokio_postgres::Error) -> String {
 struct Manager(Opener);
 
 impl managed::Manager for Manager {
-    type Type = Live;
+    type Type = Conn;
     type Error = Error;
 
-    async fn create(&self) -> Result<Live, Error> {
+    async fn create(&self) -> Result<Conn, Error> {
         self.0.open().await
     }
 
-    /// No query: a socket that ended has said so, and a transaction left open is known.
-    async fn recycle(&self, live: &mut Live, _metrics: &Metrics) -> RecycleResult<Error> {
-        if live.closed.load(Ordering::Acquire) || live.conn.is_broken() {
-            return Err(RecycleError::message(
-                "connection ended or left inside a transaction",
-            ));
+    /// No query: a socket that ended is known, and so is a transaction left open.
+    async fn recycle(&self, conn: &mut Conn, _metrics: &Metrics) -> RecycleResult<Error> {
+        match conn.is_broken() {
+            true => Err(RecycleError::message("ended, or left inside a transaction")),
+            false => Ok(()),
         }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use db::{Db, Failure, Settings};
+use secrecy::ExposeSecret as _;
 use testkit::{TestDb, eventually};
 
 #[tokio::test]
@@ -112,4 +113,14 @@ async fn setting(conn: &mut db::Conn, name: &str) -> String {
         .get_result(conn)
         .await
         .unwrap()
+}
+
+#[tokio::test]
+async fn encryption_that_is_required_is_never_left_out() {
+    let test = TestDb::new().await;
+    let server_can: String = test.value("SHOW ssl").await;
+    let url = format!("{}?sslmode=require", test.url().expose_secret());
+    let db = Db::connect(&Settings::from_url(&url.into()).unwrap()).unwrap();
+    let answer = db.ping().await;
+    assert_eq!(answer.is_ok(), server_can == "on", "{answer:?}");
 }

@@ -26,8 +26,7 @@ async fn two_schedulers_dispatch_every_slot_exactly_once() {
         services.push(rig.service(interval, from).await);
     }
     let (one, two) = (rig.start(), rig.start());
-    rig.pass(&[900, 5_130, 999, 7_480, 1, 8_700, 9_990, 1_870])
-        .await;
+    rig.pass(&[900, 5_130, 1, 9_990, 7_480]).await;
     one.stop().await;
     two.stop().await;
     let mut expected = Vec::new();

@@ -7,7 +7,7 @@ use models::Time;
 
 use crate::rig::{Rig, Service};
 
-const STEPS_MS: [i64; 4] = [8_000, 950, 7_400, 8_000];
+const STEPS_MS: [i64; 3] = [8_000, 950, 8_000];
 const MILLISECOND: TimeDelta = TimeDelta::milliseconds(1);
 
 async fn services(rig: &Rig, count: usize, from: Time) -> Vec<Service> {

@@ -49,7 +49,7 @@ impl Resend {
                 .context("RESEND_API_KEY holds characters that no header can")?;
         authorization.set_sensitive(true);
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls()?)
+            .with_tls_config(tls(base_url)?)
             .https_or_http()
             .enable_http1()
             .build();
@@ -107,11 +107,13 @@ impl Resend {
 }
 
 /// Both sets of roots: the system's for an operator with a CA of his own, the built-in ones for
-/// images that have none.
-fn tls() -> anyhow::Result<rustls::ClientConfig> {
+/// images that have none. A plain address needs neither.
+fn tls(base_url: &Url) -> anyhow::Result<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if base_url.scheme() == "https" {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -107,6 +107,12 @@ impl TestVhost {
         format!("{}_limited", self.name)
     }
 
+    /// The process id of the broker's (first) node, on its own machine.
+    pub async fn broker_pid(&self) -> Option<u32> {
+        let nodes = self.api.call("GET", "/api/nodes", None).await;
+        nodes[0]["os_pid"].as_str()?.parse().ok()
+    }
+
     /// Takes up to `count` messages off a queue for good: body and headers.
     pub async fn take(&self, queue: &str, count: u32) -> Vec<Taken> {
         let how = json!({"count": count, "ackmode": "ack_requeue_false", "encoding": "auto"});

@@ -6,6 +6,7 @@
 //!
 //! Start reading at `up`; then `servers`, then `process/supervisor`.
 
+mod bench;
 mod cargo;
 mod check;
 mod environment;
@@ -61,6 +62,14 @@ enum Task {
         #[arg(last = true)]
         args: Vec<OsString>,
     },
+    /// Measure the product on this machine
+    Bench {
+        /// What to measure
+        #[arg(value_enum, default_value_t = bench::Bench::Pipeline)]
+        bench: bench::Bench,
+        #[command(flatten)]
+        installing: Installing,
+    },
     /// Start the test servers, print how to reach them, and keep them until Ctrl-C
     Servers {
         #[command(flatten)]
@@ -112,6 +121,9 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
             installing,
             args,
         } => test::test(*long, args, installing.decision(), &interrupt),
+        Task::Bench { bench, installing } => {
+            bench::bench(*bench, installing.decision(), &interrupt)
+        }
         Task::Servers { installing } => test::servers(installing.decision(), &interrupt),
     }
 }

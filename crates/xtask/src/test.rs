@@ -37,15 +37,10 @@ pub(crate) fn test(
         build.arg("--no-run").args(before_dashes(args));
         once::succeed(&mut build, interrupt)
     })?;
-    let mut running = TestServers::start(install, interrupt)?;
+    let mut running = TestServers::start(Tuning::Throwaway, install, interrupt)?;
     let mut tests = cargo_test(args);
     tests.args(args);
-    tests.envs(
-        running
-            .environment
-            .iter()
-            .map(|(name, value)| (name, value)),
-    );
+    tests.envs(running.environment());
     if long {
         tests.env(LONG, "1");
     }
@@ -71,9 +66,9 @@ pub(crate) fn test(
 
 /// Starts the servers, prints how to reach them, and keeps them until Ctrl-C.
 pub(crate) fn servers(install: Install, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
-    let mut running = TestServers::start(install, interrupt)?;
+    let mut running = TestServers::start(Tuning::Throwaway, install, interrupt)?;
     say::result("# Test servers are up until Ctrl-C. In another terminal:");
-    for (name, value) in &running.environment {
+    for (name, value) in running.environment() {
         say::result(format_args!("export {name}={value}"));
     }
     while !interrupt.is_requested() {
@@ -86,7 +81,7 @@ pub(crate) fn servers(install: Install, interrupt: &Interrupt) -> anyhow::Result
 
 /// Servers for tests, in a folder of their own that begins empty.
 #[derive(Debug)]
-struct TestServers {
+pub(crate) struct TestServers {
     supervisor: Supervisor,
     environment: Vec<(&'static str, String)>,
     /// Unlocked when everything in it has stopped: fields are dropped in this order.
@@ -94,7 +89,12 @@ struct TestServers {
 }
 
 impl TestServers {
-    fn start(install: Install, interrupt: &Interrupt) -> anyhow::Result<Self> {
+    /// Starts those that the environment does not point at.
+    pub(crate) fn start(
+        tuning: Tuning,
+        install: Install,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Self> {
         let folder = Folder::open_for_tests()?;
         record::stop_leftovers(&folder.records(), interrupt)?;
         folder.forget().context("empty the test folder")?;
@@ -104,13 +104,7 @@ impl TestServers {
             rabbitmq: variable(AMQP).is_none() || variable(MANAGEMENT).is_none(),
         };
         let programs = servers::programs(&folder, wanted, install)?;
-        let started = servers::start(
-            &folder,
-            programs,
-            Tuning::Throwaway,
-            &mut supervisor,
-            interrupt,
-        )?;
+        let started = servers::start(&folder, programs, tuning, &mut supervisor, interrupt)?;
         let mut environment = Vec::new();
         if let Some(postgres) = &started.postgres {
             environment.push((DATABASE, postgres.url("postgres")));
@@ -128,7 +122,15 @@ impl TestServers {
         })
     }
 
-    fn stop(&mut self) -> anyhow::Result<()> {
+    /// How to reach them, for a child.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Stops them; dropping does the same without a word.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
         say::stage("stop the servers", || {
             self.supervisor.stop();
             Ok(())

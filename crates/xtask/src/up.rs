@@ -98,7 +98,8 @@ fn wanted() -> Wanted {
     }
 }
 
-fn build(with_demo: bool, interrupt: &Interrupt) -> anyhow::Result<()> {
+/// Builds the programs that people run, and the demo target if wanted.
+pub(crate) fn build(with_demo: bool, interrupt: &Interrupt) -> anyhow::Result<()> {
     let mut build = cargo("build");
     build.args(["--release", "--bins", "--package", "migrate"]);
     for process in Process::ALL {

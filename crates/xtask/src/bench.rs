@@ -1,0 +1,50 @@
+//! `cargo xtask bench`: what the product costs, measured on this machine.
+
+use std::process::ExitCode;
+
+use crate::cargo::cargo;
+use crate::interrupt::Interrupt;
+use crate::packages::Install;
+use crate::process::once;
+use crate::say;
+use crate::servers::Tuning;
+use crate::test::TestServers;
+use crate::up;
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Bench {
+    /// The whole pipeline at rising rates, beside a bare hyper loop
+    Pipeline,
+}
+
+/// Builds the release programs and the bench, and runs it against private servers that are tuned
+/// as those of `up`, for what is not kept durably costs less.
+pub(crate) fn bench(
+    bench: Bench,
+    install: Install,
+    interrupt: &Interrupt,
+) -> anyhow::Result<ExitCode> {
+    say::stage("build (the first time takes minutes)", || {
+        // As `up` does by default, so that neither builds anew what the other built.
+        up::build(true, interrupt)?;
+        once::succeed(cargo_bench(bench).arg("--no-run"), interrupt)
+    })?;
+    let mut running = TestServers::start(Tuning::Durable, install, interrupt)?;
+    let mut command = cargo_bench(bench);
+    command.envs(running.environment());
+    let ran = say::stage("measure (it takes two minutes)", || {
+        once::succeed(&mut command, interrupt)
+    });
+    running.stop()?;
+    ran.map(|()| ExitCode::SUCCESS)
+}
+
+fn cargo_bench(bench: Bench) -> std::process::Command {
+    let mut command = cargo("bench");
+    command.args(["--package", "e2e", "--bench"]);
+    command.arg(match bench {
+        Bench::Pipeline => "pipeline",
+    });
+    command
+}

@@ -13,7 +13,6 @@ use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio_postgres::Client;
 use url::Url;
-use uuid::Uuid;
 
 /// Any database of the server whose role may create databases; set by `cargo xtask test`.
 pub const URL_VARIABLE: &str = "PULSEMON_TEST_DATABASE_URL";
@@ -50,12 +49,7 @@ impl TestDb {
 
     async fn create(server: Url, how: &str) -> Self {
         reaper::sweep_once(&server).await;
-        let name = format!(
-            "{}{}_{}",
-            reaper::PREFIX,
-            unix_now(),
-            Uuid::new_v4().simple()
-        );
+        let name = reaper::fresh_name();
         admin::execute(&server, &format!("CREATE DATABASE {name} {how}")).await;
         let mut url = server.clone();
         url.set_path(&name);

@@ -3,15 +3,21 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use url::Url;
+use uuid::Uuid;
 
 use super::{admin, unix_now};
 
 /// All test databases are called so, followed by the second they were made in.
-pub(super) const PREFIX: &str = "pulsemon_test_";
+const PREFIX: &str = "pulsemon_test_";
 /// A test that is still running after this hangs anyway.
 const LEFT_OVER_AFTER_SECONDS: i64 = 3600;
 
 static SWEPT: AtomicBool = AtomicBool::new(false);
+
+/// A name that nobody has.
+pub(super) fn fresh_name() -> String {
+    format!("{PREFIX}{}_{}", unix_now(), Uuid::new_v4().simple())
+}
 
 /// Drops what earlier runs left, once a process.
 pub(super) async fn sweep_once(server: &Url) {

@@ -4,9 +4,8 @@ use chrono::TimeDelta;
 use db::partitions::{self, Keep};
 use tokio::sync::OnceCell;
 use url::Url;
-use uuid::Uuid;
 
-use super::{admin, connect, now};
+use super::{admin, connect, now, reaper};
 
 /// Raise it when what a template holds changes without the migrations changing.
 const VERSION: u32 = 1;
@@ -38,7 +37,8 @@ async fn build(server: &Url) -> String {
         .expect("lock the template");
     let existing = admin::databases(&client, PREFIX).await;
     if !existing.contains(&name) {
-        let building = format!("pulsemon_building_{}", Uuid::new_v4().simple());
+        // Named like a test's own, so that the sweep takes it if we are killed.
+        let building = reaper::fresh_name();
         let sql = format!("CREATE DATABASE {building}");
         client
             .batch_execute(&sql)

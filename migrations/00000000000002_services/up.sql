@@ -27,6 +27,8 @@ CREATE TABLE services (
     UNIQUE (user_id, url)
 );
 CREATE INDEX services_due ON services (shard, interval_ms, phase_ms) WHERE is_active;
+-- Those that get a catch-up probe for a slot missed through our fault.
+CREATE INDEX services_slow ON services (id) WHERE is_active AND interval_ms >= 300000;
 CREATE INDEX services_newest ON services (user_id, created_at DESC, id DESC);
 
 -- Half-open stretches [from_at, to_at) in which a service was active with one configuration.

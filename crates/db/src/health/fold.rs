@@ -66,8 +66,7 @@ const LOCK_SILENT: &str = "SELECT h.service_id, h.region, h.streak, h.streak_sin
     h.last_checked_at, h.hour, h.judged, h.failed, h.inconclusive, h.excluded, \
     h.excluded_failed, h.latency_sum_us, h.latency_min_us, h.latency_max_us, h.histogram, \
     h.catchup_for \
-    FROM health h WHERE h.hour < $1 ORDER BY h.service_id, h.region LIMIT $2 \
-    FOR UPDATE SKIP LOCKED";
+    FROM health h WHERE h.hour < $1 ORDER BY h.hour LIMIT $2 FOR UPDATE SKIP LOCKED";
 
 /// Locks up to `limit` rows whose open hour began before `before`, and which nobody else has
 /// locked.
@@ -91,9 +90,14 @@ const LOCK_UNWINDOWED: &str = "SELECT h.service_id, h.region, h.streak, h.streak
     h.last_checked_at, h.hour, h.judged, h.failed, h.inconclusive, h.excluded, \
     h.excluded_failed, h.latency_sum_us, h.latency_min_us, h.latency_max_us, h.histogram, \
     h.catchup_for \
-    FROM health h JOIN service_state s ON s.service_id = h.service_id \
-    WHERE s.window_at IS NULL OR s.window_at < $1 \
-    ORDER BY s.window_at NULLS FIRST LIMIT $2 FOR UPDATE OF h SKIP LOCKED";
+    FROM health h WHERE h.service_id IN ( \
+        (SELECT service_id FROM service_state WHERE window_at IS NULL LIMIT $1) UNION ALL \
+        (SELECT service_id FROM service_state WHERE window_at < $2 \
+         ORDER BY window_at NULLS FIRST LIMIT $1)) \
+    LIMIT $3 FOR UPDATE OF h SKIP LOCKED";
+
+/// So many times the rows wanted are looked at, since other sweeps have locked some.
+const LOOK_AT: i64 = 8;
 
 /// Locks up to `limit` rows of services whose windows were computed before `before`, oldest
 /// first, and which nobody else has locked.
@@ -105,7 +109,9 @@ pub async fn lock_unwindowed(
     before: DateTime<Utc>,
     limit: i64,
 ) -> QueryResult<Vec<Health>> {
+    let look_at = limit.saturating_mul(LOOK_AT);
     statement::<Columns>(LOCK_UNWINDOWED)
+        .bind::<BigInt, _>(&look_at)
         .bind::<Timestamptz, _>(&before)
         .bind::<BigInt, _>(&limit)
         .load(conn)

@@ -14,8 +14,6 @@ use uuid::Uuid;
 use crate::batch::Failed;
 use crate::worker::Worker;
 
-/// Services probed more often have their next slot soon enough.
-const SHORTEST_INTERVAL_MS: i32 = 5 * 60 * 1000;
 /// Probes in place of slots are spread over this long, by the service's hash.
 const JITTER_MS: u64 = 60_000;
 /// Services of one look.
@@ -39,7 +37,7 @@ impl Round {
         for _ in 0..LOOKS {
             let now = worker.clock.now();
             let mut conn = worker.db.conn().await?;
-            let slow = table::slow(&mut conn, SHORTEST_INTERVAL_MS, self.after, ROWS).await?;
+            let slow = table::slow(&mut conn, self.after, ROWS).await?;
             drop(conn);
             let missing: Vec<Missing> = slow.iter().filter_map(|slow| missing(slow, now)).collect();
             if !missing.is_empty() {

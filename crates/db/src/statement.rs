@@ -3,7 +3,7 @@
 //! Diesel's own `sql_query` is prepared anew at every call and finds its columns by name. A
 //! [`Statement`] is cached by its text and typed by position:
 //!
-//! ```ignore
+//! ```text
 //! statement::<(SqlUuid, Timestamptz)>("SELECT id, at FROM unnest($1, $2) AS t (id, at) WHERE at < $3")
 //!     .bind::<Array<SqlUuid>, _>(&ids)          // &[Uuid] or &Vec<Uuid>
 //!     .bind::<Array<Nullable<Timestamptz>>, _>(&times) // Vec<Option<DateTime<Utc>>>

@@ -1,7 +1,7 @@
 //! A monitored endpoint: a real HTTP or HTTPS server of 127.0.0.1 that does what the test says,
 //! also while it runs, and remembers who asked for what and when.
 //!
-//! ```ignore
+//! ```text
 //! let target = FakeTarget::http().await;           // answers 200 until told otherwise
 //! target.answer(Step::status(503));                // from now on
 //! target.next([Step::reset(), Step::silence()]);   // the next two requests only

@@ -39,6 +39,10 @@ pub(crate) fn test(
     })?;
     let mut running = TestServers::start(Tuning::Throwaway, install, interrupt)?;
     let mut tests = cargo_test(args);
+    if !before_dashes(args).any(|arg| arg == "--no-fail-fast") {
+        // One failure must not hide another.
+        tests.arg("--no-fail-fast");
+    }
     tests.args(args);
     tests.envs(running.environment());
     if long {

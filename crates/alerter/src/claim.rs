@@ -156,7 +156,7 @@ impl Sending {
 impl Ending {
     fn announce(&self) {
         let (id, status, reason) = (self.id, self.end.status().as_str(), self.end.reason());
-        metrics::counter!("alerter_deliveries_total", "channel" => EMAIL, "result" => status)
+        metrics::counter!("pulsemon_alerter_deliveries_total", "channel" => EMAIL, "result" => status)
             .increment(1);
         match &self.end {
             End::Suppressed(_) => {

@@ -40,7 +40,7 @@ pub(crate) async fn sweep(worker: &Worker) -> Result<bool, db::Error> {
             Outcome::Suppressed => "suppressed",
             Outcome::Gone => continue,
         };
-        metrics::counter!("alerter_held_total", "result" => result).increment(1);
+        metrics::counter!("pulsemon_alerter_held_total", "result" => result).increment(1);
         tracing::info!(alert.id = %held.alert_id, result, "a held alert was judged again");
     }
     Ok(any_released)

@@ -37,7 +37,7 @@ pub(crate) async fn deliver(worker: &Worker, claimed: Claimed) {
 fn announce(worker: &Worker, claimed: &Claimed, attempt: &Attempt) {
     let transport = worker.transport.name();
     let outcome = attempt.outcome();
-    metrics::counter!("alerter_attempts_total", "transport" => transport, "outcome" => outcome)
+    metrics::counter!("pulsemon_alerter_attempts_total", "transport" => transport, "outcome" => outcome)
         .increment(1);
     let (error, alarms) = match attempt {
         Attempt::Accepted { .. } => return,
@@ -47,7 +47,8 @@ fn announce(worker: &Worker, claimed: &Claimed, attempt: &Attempt) {
     };
     let attempts = claimed.attempts;
     if alarms {
-        metrics::counter!("alerter_operator_alarms_total", "transport" => transport).increment(1);
+        metrics::counter!("pulsemon_alerter_operator_alarms_total", "transport" => transport)
+            .increment(1);
         tracing::error!(
             delivery.id = %claimed.id, attempts, transport, outcome, %error,
             "mail cannot be sent: check the mail settings and the provider's account"
@@ -105,7 +106,7 @@ fn recorded(claimed: &Claimed, next: &Next, is_ours: bool) {
         Next::Retry { .. } => "retried",
         Next::Failed { .. } => "failed",
     };
-    metrics::counter!("alerter_deliveries_total", "channel" => EMAIL, "result" => result)
+    metrics::counter!("pulsemon_alerter_deliveries_total", "channel" => EMAIL, "result" => result)
         .increment(1);
     let attempts = claimed.attempts;
     match next {

@@ -60,7 +60,7 @@ pub(crate) async fn backlog(worker: Arc<Worker>, shutdown: Shutdown) {
         for lane in [Lane::Alert, Lane::Account] {
             match oldest(&worker, lane).await {
                 Ok(seconds) => {
-                    metrics::gauge!("alerter_oldest_due_seconds", "lane" => lane.as_str())
+                    metrics::gauge!("pulsemon_alerter_oldest_due_seconds", "lane" => lane.as_str())
                         .set(seconds);
                 }
                 Err(error) => tracing::debug!(%error, "cannot measure the backlog"),

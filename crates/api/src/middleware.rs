@@ -189,8 +189,9 @@ fn measure(response: &ServiceResponse, method: &Method, started: Instant) {
     }
     .to_owned();
     metrics::counter!(
-        "api_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string()
+        "pulsemon_api_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string()
     )
     .increment(1);
-    metrics::histogram!("api_request_seconds", "route" => route).record(elapsed.as_secs_f64());
+    metrics::histogram!("pulsemon_api_request_seconds", "route" => route)
+        .record(elapsed.as_secs_f64());
 }

@@ -26,7 +26,7 @@ impl Nudges {
     /// There is a row in `extra_probes` of this service.
     pub(crate) fn send(&self, service: ServiceId) {
         if self.0.try_send(service).is_err() {
-            metrics::counter!("api_nudges_dropped_total").increment(1);
+            metrics::counter!("pulsemon_api_nudges_dropped_total").increment(1);
         }
     }
 }
@@ -49,7 +49,7 @@ async fn publish(publisher: Publisher, mut waiting: mpsc::Receiver<ServiceId>, s
             })
             .collect();
         if let Err(error) = publisher.publish(messages).await {
-            metrics::counter!("api_nudges_dropped_total").increment(1);
+            metrics::counter!("pulsemon_api_nudges_dropped_total").increment(1);
             tracing::debug!(%error, "could not nudge the scheduler; its sweep will find the rows");
         }
     }

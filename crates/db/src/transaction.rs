@@ -99,7 +99,7 @@ impl Db {
             let mut conn = self.conn().await.map_err(E::from)?;
             match once(&mut conn, &work).await {
                 Err(error) if error.failure() == Some(Failure::Conflict) => {
-                    metrics::counter!("db_transaction_retries_total").increment(1);
+                    metrics::counter!("pulsemon_db_transaction_retries_total").increment(1);
                 }
                 done => return done,
             }

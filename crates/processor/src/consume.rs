@@ -109,7 +109,8 @@ impl Consumer {
         let began = Instant::now();
         let done = batch::commit(&self.worker, results).await;
         let done = done.map_err(|error| trouble(&error))?;
-        metrics::histogram!("processor_transaction_seconds").record(began.elapsed().as_secs_f64());
+        metrics::histogram!("pulsemon_processor_transaction_seconds")
+            .record(began.elapsed().as_secs_f64());
         count(results.len(), &done);
         self.nudger.nudge(&done.alerts);
         Ok(())
@@ -169,13 +170,13 @@ fn count(results: usize, done: &Done) {
         clippy::cast_precision_loss,
         reason = "some hundreds at most"
     )]
-    metrics::histogram!("processor_batch_results").record(results as f64);
+    metrics::histogram!("pulsemon_processor_batch_results").record(results as f64);
     for (what, number) in [
         ("stored", done.stored),
         ("duplicate", done.duplicates),
         ("service_gone", done.gone),
     ] {
-        metrics::counter!("processor_results_total", "result" => what).increment(number);
+        metrics::counter!("pulsemon_processor_results_total", "result" => what).increment(number);
     }
-    metrics::counter!("processor_late_results_total").increment(done.late);
+    metrics::counter!("pulsemon_processor_late_results_total").increment(done.late);
 }

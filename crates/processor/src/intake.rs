@@ -93,5 +93,5 @@ pub(crate) fn raw(result: &ProbeResult) -> Vec<u8> {
 }
 
 pub(crate) fn poison(what: &'static str) {
-    metrics::counter!("processor_poison_total", "what" => what).increment(1);
+    metrics::counter!("pulsemon_processor_poison_total", "what" => what).increment(1);
 }

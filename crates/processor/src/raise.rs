@@ -166,7 +166,8 @@ fn count(rows: &[Alert]) {
             "no"
         };
         let kind = row.alert_type.clone();
-        metrics::counter!("processor_alerts_total", "type" => kind, "held" => held).increment(1);
+        metrics::counter!("pulsemon_processor_alerts_total", "type" => kind, "held" => held)
+            .increment(1);
         tracing::info!(
             service.id = %row.service_id,
             alert.id = %row.id,

@@ -100,7 +100,7 @@ pub(crate) fn mend(result: &mut ProbeResult, now: Time) {
     let latest = (now + SKEW).max(earliest);
     let mended = result.checked_at.clamp(earliest, latest);
     if mended != result.checked_at {
-        metrics::counter!("processor_clock_corrections_total").increment(1);
+        metrics::counter!("pulsemon_processor_clock_corrections_total").increment(1);
         result.checked_at = mended;
     }
     if let Some(error) = &mut result.error {

@@ -66,7 +66,7 @@ async fn ask(worker: &Worker, missing: &[Missing], now: Time) -> Result<(), Fail
         .await?;
     if asked > 0 {
         let count = crate::rows::count(asked);
-        metrics::counter!("processor_catchups_total").increment(count);
+        metrics::counter!("pulsemon_processor_catchups_total").increment(count);
         tracing::info!(asked, "asked for probes in place of missed slots");
     }
     Ok(())

@@ -31,7 +31,7 @@ pub(super) async fn close_silent(worker: &Worker, nudger: &Nudger) -> Result<(),
             .transaction(async |conn: &mut Conn| close(conn, worker, now).await)
             .await?;
         nudger.nudge(&closed.alerts);
-        metrics::counter!("processor_hours_swept_total").increment(closed.rows);
+        metrics::counter!("pulsemon_processor_hours_swept_total").increment(closed.rows);
         if i64::try_from(closed.rows).is_ok_and(|rows| rows < ROWS) {
             break;
         }

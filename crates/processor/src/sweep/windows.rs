@@ -41,7 +41,7 @@ pub(super) async fn renew(worker: &Worker, nudger: &Nudger) -> Result<(), Failed
             .transaction(async |conn: &mut Conn| renew_some(conn, worker, now).await)
             .await?;
         nudger.nudge(&renewed.alerts);
-        metrics::counter!("processor_windows_renewed_total").increment(renewed.rows);
+        metrics::counter!("pulsemon_processor_windows_renewed_total").increment(renewed.rows);
         if i64::try_from(renewed.rows).is_ok_and(|rows| rows < ROWS) {
             break;
         }

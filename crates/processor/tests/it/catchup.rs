@@ -26,7 +26,7 @@ async fn a_slow_service_whose_newest_slot_has_no_result_is_probed_once_in_its_pl
     assert_eq!(world.count(due).await, 1);
     world.stop_processors().await;
     // The scheduler dispatches the row and deletes it; the slot is remembered.
-    world.db.execute("DELETE FROM extra_probes").await;
+    world.execute("DELETE FROM extra_probes").await;
     let remembered = format!(
         "SELECT count(*) FROM health WHERE service_id = '{}' AND catchup_for IS NOT NULL",
         slow.id

@@ -12,7 +12,6 @@ async fn a_paused_service_keeps_its_rows_and_its_sums_and_alerts_nobody() {
     let service = world.service_with("is_active = false").await;
     let end = (world.start + TimeDelta::seconds(25)).to_rfc3339();
     world
-        .db
         .execute(&format!("UPDATE service_spans SET to_at = '{end}'"))
         .await;
     world
@@ -34,9 +33,7 @@ async fn results_of_an_older_configuration_count_and_move_nothing() {
     let world = World::running(1).await;
     let service = world.service_with("config_version = 2").await;
     let edit = (world.start + TimeDelta::seconds(25)).to_rfc3339();
-    world
-        .db
-        .execute(&format!(
+    world.execute(&format!(
             "UPDATE service_spans SET to_at = '{edit}';
              INSERT INTO service_spans SELECT service_id, 2, interval_ms, phase_ms, regions, '{edit}', NULL
                  FROM service_spans"
@@ -67,7 +64,6 @@ async fn a_resume_begins_a_streak_of_its_own() {
     world.take(&service.slots(&[Down, Down]), 2).await;
     let resumed = (world.start + TimeDelta::seconds(25)).to_rfc3339();
     world
-        .db
         .execute(&format!(
             "UPDATE health SET streak = 0, streak_since = '{resumed}'"
         ))

@@ -51,7 +51,7 @@ async fn three_failures_over_four_processors_raise_one_alert_and_their_end_anoth
     assert_eq!(world.status().await, "up");
     let owner = "SELECT string_agg(DISTINCT d.recipient, ',') = 'Owner@' || min(d.user_id::text) || '.example' \
                  FROM deliveries d";
-    assert!(world.db.value::<bool>(owner).await);
+    assert!(world.is(owner).await);
     testkit::eventually(|| async { world.bus.depth("alerts.v1").await.unwrap() == 2 }).await;
 }
 

@@ -61,7 +61,6 @@ async fn results_without_a_partition_are_held_and_never_poison() {
         ))
         .await;
     world
-        .db
         .execute(&format!("ALTER TABLE probe_results DETACH PARTITION {day}"))
         .await;
     let mut today = service.slot(0, Up);
@@ -77,7 +76,6 @@ async fn results_without_a_partition_are_held_and_never_poison() {
     testkit::eventually(|| async { world.bus.depth(crate::world::QUEUE).await.unwrap() == 0 })
         .await;
     world
-        .db
         .execute(&format!(
             "ALTER TABLE probe_results ATTACH PARTITION {day} {bounds}"
         ))

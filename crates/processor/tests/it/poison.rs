@@ -55,7 +55,6 @@ async fn a_result_that_only_the_database_refuses_is_found_among_its_neighbours()
     let (bad, good) = (world.service().await, world.service().await);
     // As a row would be that a newer release wrote.
     world
-        .db
         .execute(&format!(
             "UPDATE health SET histogram = '\\xff00' WHERE service_id = '{}'",
             bad.id

@@ -14,6 +14,7 @@ use processor::Config;
 use runtime::{Clock, ClockShift, Shutdown, Trigger};
 use secrecy::ExposeSecret as _;
 use testkit::{TestDb, TestVhost, eventually};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) bus: Bus,
     pub(crate) shift: ClockShift,
     settings: Vec<(&'static str, String)>,
+    /// One session for all questions: opening one costs more than a hundred of them.
+    session: Mutex<tokio_postgres::Client>,
     running: Vec<(Trigger, JoinHandle<anyhow::Result<()>>)>,
     /// First moment of the present hour: open as long as the test takes.
     pub(crate) start: Time,
@@ -39,6 +42,7 @@ impl World {
         let bus = vhost.bus().await;
         let now = db::time::measure(db.db()).await.unwrap().server_now;
         Self {
+            session: Mutex::new(db.client().await),
             db,
             vhost,
             bus,
@@ -111,12 +115,12 @@ impl World {
         );
         self.becomes(&seen, turns).await;
         let forget = format!("DELETE FROM services WHERE id = '{}'", witness.id);
-        self.db.execute(&forget).await;
+        self.execute(&forget).await;
         let forget = format!(
             "DELETE FROM probe_results WHERE service_id = '{}'",
             witness.id
         );
-        self.db.execute(&forget).await;
+        self.execute(&forget).await;
     }
 
     /// An active service of a user of its own, due every ten seconds since long ago.
@@ -128,7 +132,7 @@ impl World {
     pub(crate) async fn service_with(&self, set: &str) -> Service {
         let id = Uuid::new_v4();
         let since = (self.start - TimeDelta::days(2)).to_rfc3339();
-        self.db
+        self
             .execute(&format!(
                 "INSERT INTO users (id, email, email_key, password_hash, created_at, updated_at)
                  VALUES ('{id}', 'Owner@{id}.example', 'owner@{id}.example', 'x', '{since}', '{since}');
@@ -192,12 +196,39 @@ impl World {
     }
 
     pub(crate) async fn count(&self, sql: &str) -> i64 {
-        self.db.value(sql).await
+        self.value(sql).await
+    }
+
+    pub(crate) async fn is(&self, sql: &str) -> bool {
+        self.value(sql).await
+    }
+
+    async fn value<T>(&self, sql: &str) -> T
+    where
+        T: for<'a> tokio_postgres::types::FromSql<'a>,
+    {
+        let row = self.session().await.query_one(sql, &[]).await;
+        row.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+            .get(0)
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        let done = self.session().await.batch_execute(sql).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    /// The session; a new one where a test has ended them all.
+    async fn session(&self) -> MutexGuard<'_, tokio_postgres::Client> {
+        let mut session = self.session.lock().await;
+        if session.is_closed() {
+            *session = self.db.client().await;
+        }
+        session
     }
 
     /// The only text of `sql`, the parts of a row joined by the query itself.
     pub(crate) async fn text(&self, sql: &str) -> String {
-        self.db.value(sql).await
+        self.value(sql).await
     }
 
     /// Each alert with its status and that of its delivery, in order.

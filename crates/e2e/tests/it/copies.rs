@@ -12,7 +12,7 @@ async fn two_schedulers_two_probers_and_two_processors_give_each_slot_one_result
         probers: 2,
         processors: 2,
         alerters: 2,
-        settings: Vec::new(),
+        ..Plan::default()
     };
     let stack = Stack::with(plan).await;
     let target = FakeTarget::http().await;

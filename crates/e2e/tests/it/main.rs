@@ -16,6 +16,8 @@ mod tenant;
 mod alerting;
 mod copies;
 mod environment;
+mod figures;
 mod killing;
 mod probing;
 mod tenancy;
+mod trouble;

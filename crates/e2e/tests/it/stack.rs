@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) processors: usize,
     pub(crate) alerters: usize,
     pub(crate) settings: Vec<(&'static str, String)>,
+    /// SQL that makes the database what it is before anything starts.
+    pub(crate) before: &'static str,
 }
 
 impl Default for Plan {
@@ -36,11 +38,18 @@ impl Default for Plan {
             processors: 1,
             alerters: 1,
             settings: Vec::new(),
+            before: "",
         }
     }
 }
 
 impl Plan {
+    /// Over a database in which this SQL ran.
+    pub(crate) fn prepared(mut self, sql: &'static str) -> Self {
+        self.before = sql;
+        self
+    }
+
     /// With one more setting.
     pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.settings.push((name, value.to_string()));
@@ -69,6 +78,8 @@ impl Stack {
     /// As planned.
     pub(crate) async fn with(plan: Plan) -> Self {
         let (db, vhost) = tokio::join!(TestDb::new(), TestVhost::new());
+        runtime::telemetry::init_logs(&runtime::env::ProcessEnv);
+        db.execute(plan.before).await;
         let resend = FakeResend::start().await;
         let settings = settings(&db, &vhost, &resend, &plan);
         let shift = ClockShift::new();

@@ -12,8 +12,8 @@ use tracing_subscriber::EnvFilter;
 use crate::env::Vars;
 
 /// What is logged where `RUST_LOG` is unset. lapin warns with whole message bodies, which are
-/// tenants' data, so only its errors are shown.
-pub const DEFAULT_FILTER: &str = "info,lapin=error";
+/// tenants' data, and whatever fails in it our bus reports in its own words.
+pub const DEFAULT_FILTER: &str = "info,lapin=off";
 
 /// Starts logging, once per program: JSON lines, or compact text when standard output is a
 /// terminal. `RUST_LOG` chooses what. Later calls change nothing (tests run several processes

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How long [`eventually`] asks: far longer than anything takes on a busy two-core machine,
 /// since a test that passes never waits for it.
-pub const DEADLINE: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 /// How often it asks.
 pub const POLL: Duration = Duration::from_millis(20);
 /// One question may hang, for example on a server that is frozen.

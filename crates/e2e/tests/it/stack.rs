@@ -78,7 +78,6 @@ impl Stack {
     /// As planned.
     pub(crate) async fn with(plan: Plan) -> Self {
         let (db, vhost) = tokio::join!(TestDb::new(), TestVhost::new());
-        runtime::telemetry::init_logs(&runtime::env::ProcessEnv);
         db.execute(plan.before).await;
         let resend = FakeResend::start().await;
         let settings = settings(&db, &vhost, &resend, &plan);

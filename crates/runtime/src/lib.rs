@@ -3,7 +3,7 @@
 //!
 //! It knows no database, no broker and none of our other crates. It is the only crate that
 //! reads `std::env` and the only one that reads the time. Start with [`process`], which is
-//! what each `main.rs` calls, then [`env`] for how a configuration is read.
+//! what each `main.rs` calls, then [`mod@env`] for how a configuration is read.
 
 pub mod backoff;
 pub mod clock;

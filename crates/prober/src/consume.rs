@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     pub(crate) shutdown: Shutdown,
     pub(crate) prober: String,
     pub(crate) offset: Mutex<OffsetLearner>,
+    /// With so many batches open, what arrives may have waited for this prober.
+    pub(crate) busy_from: usize,
 }
 
 /// Takes batches until asked to stop. Then batches that wait are left where they are: they go back to the queue when
@@ -51,6 +53,10 @@ pub(crate) async fn run(
         let delivery = tokio::select! {
             biased;
             () = shutdown.requested() => break,
+            () = results.closed() => {
+                ended = Err(anyhow::anyhow!("nobody sends results any more"));
+                break;
+            }
             delivery = jobs.next() => delivery,
         };
         match delivery {
@@ -133,8 +139,9 @@ impl Worker {
 
     fn learn_offset(&self, published_at: models::Time) {
         let delay = self.clock.local_now() - published_at;
+        let (shift, is_busy) = (self.clock.shift(), self.ledger.open() >= self.busy_from);
         let mut learner = self.offset.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(offset) = learner.learn(delay, Instant::now(), self.clock.shift()) {
+        if let Some(offset) = learner.learn(delay, Instant::now(), shift, is_busy) {
             self.clock.set_offset(offset);
             #[expect(
                 clippy::as_conversions,

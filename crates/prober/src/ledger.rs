@@ -133,8 +133,7 @@ impl<D> Ledger<D> {
     }
 
     /// How many batches are open.
-    #[cfg(test)]
-    fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.lock().batches.len()
     }
 

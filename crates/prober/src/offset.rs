@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 /// How long a sample counts.
 const WINDOW: Duration = Duration::from_secs(60);
-/// A larger delay may as well be a queue that was waiting for this prober: it is believed only once nothing shorter
-/// came for a whole window. A negative one is believed at once: nothing arrives before it is sent.
+/// A delay that is longer than the known one by more may as well be a queue that was waiting for this prober: it is
+/// believed only once nothing shorter came for a whole window. A shorter one is believed at once: nothing arrives before
+/// it is sent.
 const BELIEVED_AT_ONCE: TimeDelta = TimeDelta::milliseconds(250);
 /// Smaller changes are noise; applying them would wake every waiting probe.
 const WORTH_APPLYING: TimeDelta = TimeDelta::milliseconds(1);
@@ -21,19 +22,22 @@ const WORTH_APPLYING: TimeDelta = TimeDelta::milliseconds(1);
 #[derive(Debug, Default)]
 pub(crate) struct OffsetLearner {
     seconds: VecDeque<(Instant, TimeDelta)>,
-    since: Option<Instant>,
+    /// Since when all delays were longer than believed at once.
+    long_since: Option<Instant>,
     shift: TimeDelta,
     applied: TimeDelta,
 }
 
 impl OffsetLearner {
     /// Takes one delay (receipt − publication), seen at `at` while the clocks were shifted by `shift`. Returns the new
-    /// offset (Postgres minus this machine) when it is worth applying.
+    /// offset (Postgres minus this machine) when it is worth applying. A long delay teaches nothing while this prober
+    /// `is_busy`: then its own slowness would set its clock back, and what is stale would look fresh.
     pub(crate) fn learn(
         &mut self,
         delay: TimeDelta,
         at: Instant,
         shift: TimeDelta,
+        is_busy: bool,
     ) -> Option<TimeDelta> {
         if shift != self.shift {
             // Time was moved under us: this message may have been published before, and old samples mean nothing.
@@ -44,7 +48,14 @@ impl OffsetLearner {
             };
             return None;
         }
-        let since = *self.since.get_or_insert(at);
+        let is_long = |delay: TimeDelta| delay + self.applied > BELIEVED_AT_ONCE;
+        if !is_long(delay) {
+            self.long_since = None;
+        } else if is_busy {
+            return None;
+        }
+        let is_settled = is_long(delay)
+            && at.saturating_duration_since(*self.long_since.get_or_insert(at)) >= WINDOW;
         match self.seconds.back_mut() {
             Some((second, least))
                 if at.saturating_duration_since(*second) < Duration::from_secs(1) =>
@@ -61,8 +72,7 @@ impl OffsetLearner {
             self.seconds.pop_front();
         }
         let least = self.seconds.iter().map(|(_, least)| *least).min()?;
-        let is_settled = at.saturating_duration_since(since) >= WINDOW;
-        if least > BELIEVED_AT_ONCE && !is_settled {
+        if is_long(least) && !is_settled {
             return None;
         }
         let offset = -least;
@@ -89,20 +99,20 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut learner = OffsetLearner::default();
-        assert_eq!(learner.learn(ms(20), at(0), STILL), Some(ms(-20)));
+        assert_eq!(learner.learn(ms(20), at(0), STILL, false), Some(ms(-20)));
         assert_eq!(
-            learner.learn(ms(90), at(1), STILL),
+            learner.learn(ms(90), at(1), STILL, false),
             None,
             "a slow message changes nothing"
         );
-        assert_eq!(learner.learn(ms(5), at(2), STILL), Some(ms(-5)));
+        assert_eq!(learner.learn(ms(5), at(2), STILL, false), Some(ms(-5)));
         assert_eq!(
-            learner.learn(ms(40), at(63), STILL),
+            learner.learn(ms(40), at(63), STILL, false),
             Some(ms(-40)),
             "the old least is forgotten"
         );
         assert_eq!(
-            learner.learn(ms(-3_600_000), at(64), STILL),
+            learner.learn(ms(-3_600_000), at(64), STILL, false),
             Some(ms(3_600_000)),
             "this clock is behind"
         );
@@ -113,11 +123,11 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut learner = OffsetLearner::default();
-        assert_eq!(learner.learn(ms(30_000), at(0), STILL), None);
-        assert_eq!(learner.learn(ms(4), at(1), STILL), Some(ms(-4)));
+        assert_eq!(learner.learn(ms(30_000), at(0), STILL, false), None);
+        assert_eq!(learner.learn(ms(4), at(1), STILL, false), Some(ms(-4)));
         let mut ahead = OffsetLearner::default();
         let learned: Vec<_> = (0..=60)
-            .filter_map(|second| ahead.learn(ms(9_000), at(second), STILL))
+            .filter_map(|second| ahead.learn(ms(9_000), at(second), STILL, false))
             .collect();
         assert_eq!(
             learned,
@@ -127,11 +137,24 @@ mod tests {
     }
 
     #[test]
+    fn one_late_message_after_silence_and_a_prober_that_falls_behind_move_no_clock() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut learner = OffsetLearner::default();
+        assert_eq!(learner.learn(ms(3), at(0), STILL, false), Some(ms(-3)));
+        assert_eq!(learner.learn(ms(70_000), at(300), STILL, false), None);
+        assert_eq!(learner.learn(ms(3), at(301), STILL, false), None);
+        for second in 302..500 {
+            assert_eq!(learner.learn(ms(9_000), at(second), STILL, true), None);
+        }
+    }
+
+    #[test]
     fn moving_time_teaches_nothing() {
         let now = Instant::now();
         let mut learner = OffsetLearner::default();
-        assert_eq!(learner.learn(ms(3), now, STILL), Some(ms(-3)));
-        assert_eq!(learner.learn(ms(-86_400_000), now, ms(1)), None);
-        assert_eq!(learner.learn(ms(2), now, ms(1)), Some(ms(-2)));
+        assert_eq!(learner.learn(ms(3), now, STILL, false), Some(ms(-3)));
+        assert_eq!(learner.learn(ms(-86_400_000), now, ms(1), false), None);
+        assert_eq!(learner.learn(ms(2), now, ms(1), false), Some(ms(-2)));
     }
 }

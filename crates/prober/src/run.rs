@@ -51,6 +51,7 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         shutdown: shutdown.clone(),
     };
     let reporting = tokio::spawn(reporter.run(outgoing));
+    let prefetch = prefetch(pool_size);
     let worker = Arc::new(Worker {
         engine,
         gate: Gate::new(clock.clone(), pool_size, config.per_tenant),
@@ -59,6 +60,7 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         shutdown: shutdown.clone(),
         prober: prober_id(&config.region),
         offset: Mutex::new(OffsetLearner::default()),
+        busy_from: usize::from(prefetch / 2),
     });
     tracing::info!(
         region = config.region,
@@ -66,7 +68,7 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         prober = worker.prober,
         "probing"
     );
-    let mut jobs = bus.subscribe(Route::jobs(config.region), prefetch(pool_size));
+    let mut jobs = bus.subscribe(Route::jobs(config.region), prefetch);
 
     let consuming = consume::run(worker, &mut jobs, results);
     let consumed = shutdown.drain(consuming).await;

@@ -10,10 +10,11 @@ use rustls::{CertificateError, Error as TlsError};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest as _, Sha256};
 use x509_cert::Certificate;
-use x509_cert::der::Decode as _;
+use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
+use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use crate::tls::{SeenChain, Tls};
 use crate::verdict::Failure;
@@ -153,11 +154,55 @@ impl Faults<'_> {
             kind,
             ErrorKind::CertUnknownIssuer | ErrorKind::CertUnsupported
         );
-        if nobody_vouches && is_self_issued(self.leaf) {
+        if nobody_vouches && self.is_self_signed() {
             return Some(ErrorKind::CertSelfSigned);
         }
         Some(kind)
     }
+
+    /// Whether the leaf names itself as its issuer and its own key made its signature. Where we can't check such a
+    /// signature (an outdated algorithm), the names have to do.
+    fn is_self_signed(&self) -> bool {
+        let Ok(certificate) = Certificate::from_der(self.leaf) else {
+            return false;
+        };
+        let tbs = certificate.tbs_certificate();
+        if tbs.issuer() != tbs.subject() {
+            return false;
+        }
+        let key = tbs.subject_public_key_info();
+        let (Some(key_kind), Some(signature_kind), Ok(signed)) = (
+            algorithm(&key.algorithm),
+            algorithm(certificate.signature_algorithm()),
+            tbs.to_der(),
+        ) else {
+            return false;
+        };
+        let known = self.tls.provider().signature_verification_algorithms.all;
+        let mut fitting = known
+            .iter()
+            .filter(|known| {
+                *known.public_key_alg_id() == *key_kind
+                    && *known.signature_alg_id() == *signature_kind
+            })
+            .peekable();
+        fitting.peek().is_none()
+            || fitting.any(|known| {
+                let key = key.subject_public_key.raw_bytes();
+                known
+                    .verify_signature(key, &signed, certificate.signature().raw_bytes())
+                    .is_ok()
+            })
+    }
+}
+
+/// An algorithm as verifiers name it: its DER without the outer sequence.
+fn algorithm(id: &AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
+    let mut der = id.oid.to_der().ok()?;
+    if let Some(parameters) = &id.parameters {
+        parameters.encode_to_vec(&mut der).ok()?;
+    }
+    Some(der)
 }
 
 /// The kind of one complaint.
@@ -184,26 +229,19 @@ pub(crate) fn kind_of(error: &TlsError) -> ErrorKind {
 }
 
 /// The sentence for a certificate's deciding fault.
-pub(crate) fn failure(facts: &CertificateFacts, kind: ErrorKind, host: &str) -> Failure {
-    let day = |time: Option<Time>| {
-        time.map_or_else(
-            || "an unknown date".to_owned(),
-            |time| time.format("%Y-%m-%d %H:%M UTC").to_string(),
-        )
-    };
+pub(crate) fn failure(facts: &CertificateFacts, kind: ErrorKind, host: &str, now: Time) -> Failure {
+    let day = |time: Time| time.format("%Y-%m-%d %H:%M UTC");
     let message = match kind {
         ErrorKind::CertExpired => match facts.not_after {
-            end if facts.errors.contains(&kind) => {
-                format!("the certificate expired on {}", day(end))
-            }
+            Some(end) if now > end => format!("the certificate expired on {}", day(end)),
             _ => "a certificate of the chain has expired".to_owned(),
         },
-        ErrorKind::CertNotYetValid => {
-            format!(
-                "the certificate is not valid before {}",
-                day(facts.not_before)
-            )
-        }
+        ErrorKind::CertNotYetValid => match facts.not_before {
+            Some(start) if now < start => {
+                format!("the certificate is not valid before {}", day(start))
+            }
+            _ => "a certificate of the chain is not valid yet".to_owned(),
+        },
         ErrorKind::CertNameMismatch => match names(facts) {
             Some(names) => format!("the certificate is for {names}, not for {host}"),
             None => format!("the certificate names no host, so it does not hold for {host}"),
@@ -238,13 +276,6 @@ fn names(facts: &CertificateFacts) -> Option<String> {
     }
 }
 
-fn is_self_issued(leaf: &CertificateDer<'_>) -> bool {
-    Certificate::from_der(leaf).is_ok_and(|certificate| {
-        let tbs = certificate.tbs_certificate();
-        tbs.issuer() == tbs.subject()
-    })
-}
-
 /// The part of a name that people know: its common name, for an issuer else its organisation, else all of it.
 fn display_name(name: &Name, is_issuer: bool) -> Option<String> {
     let common = name.common_name().ok().flatten();
@@ -253,17 +284,21 @@ fn display_name(name: &Name, is_issuer: bool) -> Option<String> {
         Some(text) => text.value().into_owned(),
         None => name.to_string(),
     };
-    let text: String = text
-        .chars()
+    let text = bounded(&text);
+    (!text.is_empty()).then_some(text)
+}
+
+/// Control characters would grow sixfold in JSON, and a result must fit into a message.
+fn bounded(text: &str) -> String {
+    text.chars()
         .filter(|c| !c.is_control())
         .take(MAX_NAME_CHARS)
-        .collect();
-    (!text.is_empty()).then_some(text)
+        .collect()
 }
 
 fn general_name(name: &GeneralName) -> Option<String> {
     match name {
-        GeneralName::DnsName(name) => Some(name.as_str().chars().take(MAX_NAME_CHARS).collect()),
+        GeneralName::DnsName(name) => Some(bounded(name.as_str())),
         GeneralName::IpAddress(octets) => {
             let octets = octets.as_bytes();
             let v4 = <[u8; 4]>::try_from(octets).map(std::net::IpAddr::from);

@@ -113,7 +113,7 @@ impl Engine {
         trip: &mut Trip<'_>,
     ) -> Result<Hop, Failure> {
         let addrs = self.resolve(target, redirects, trip).await?;
-        let turn = self.wait_for_turn(&addrs, trip).await;
+        let turn = self.wait_for_turn(&addrs, trip).await?;
         let tcp = connect(&addrs, target.port(), trip).await?;
         let raw = Raw::new(tcp, trip.budget.clone());
         let seen = raw.seen();
@@ -170,21 +170,24 @@ impl Engine {
         })
     }
 
-    /// At most so many probes at one time to one address. Waiting costs the target nothing: the clock stands still.
+    /// At most so many probes at one time to one address. Waiting costs the target nothing: the clock stands still. It
+    /// ends when the job is stale, because who waits here holds a place of the pool.
     async fn wait_for_turn(
         &self,
         addrs: &[CheckedAddr],
         trip: &mut Trip<'_>,
-    ) -> Option<Turn<IpAddr>> {
-        let first = addrs.first()?;
+    ) -> Result<Option<Turn<IpAddr>>, Failure> {
+        let Some(first) = addrs.first() else {
+            return Ok(None);
+        };
         let key = first.socket_addr().ip();
         if let Some(turn) = self.per_address.try_enter(key) {
-            return Some(turn);
+            return Ok(Some(turn));
         }
         trip.watch.skip();
-        let turn = self.per_address.enter(key).await;
+        let turn = timeout_at(trip.stale_at(), self.per_address.enter(key)).await;
         trip.deadline += trip.watch.skip();
-        turn
+        turn.map_err(|_elapsed| Failure::internal("its address was being probed too often"))
     }
 
     async fn encrypt(
@@ -221,7 +224,7 @@ impl Engine {
                 };
                 Ok((stream, protocol))
             }
-            Ok(Err(error)) => Err(certificate_failure(&error, facts.as_mut(), &host)
+            Ok(Err(error)) => Err(certificate_failure(&error, facts.as_mut(), &host, trip.now)
                 .unwrap_or_else(|| Failure::tls(&error, &seen))),
         };
         if is_own_host {
@@ -258,6 +261,7 @@ fn certificate_failure(
     error: &std::io::Error,
     facts: Option<&mut CertificateFacts>,
     host: &str,
+    now: Time,
 ) -> Option<Failure> {
     let tls_error = crate::verdict::find::<rustls::Error>(error)?;
     let rustls::Error::InvalidCertificate(_) = tls_error else {
@@ -268,7 +272,7 @@ fn certificate_failure(
         facts.errors.push(cert::kind_of(tls_error));
     }
     let kind = *facts.errors.first()?;
-    Some(cert::failure(facts, kind, host))
+    Some(cert::failure(facts, kind, host, now))
 }
 
 /// A hop whose answer has begun.

@@ -58,7 +58,9 @@ impl Reporter {
         let message = match Outgoing::bytes(Route::ProbeResults, id, body) {
             Ok(message) => message,
             Err(error) => {
-                tracing::error!(%error, "a batch of results can't be sent");
+                // Never again either: holding its jobs would only take up room until nothing is left.
+                tracing::error!(%error, "a batch of results can't be sent; its probes are missed");
+                bus::ack_all(self.ledger.confirmed(probes)).await;
                 return;
             }
         };

@@ -40,6 +40,12 @@ impl<'a> Trip<'a> {
         }
     }
 
+    /// When the job is no longer worth waiting for.
+    pub(crate) fn stale_at(&self) -> Instant {
+        let fresh_for = (self.job.not_after - self.now).to_std().unwrap_or_default();
+        self.watch.started() + fresh_for
+    }
+
     pub(crate) fn finish(self, verdict: Result<(), Failure>) -> Finding {
         let phases = self.watch.read();
         let error = verdict.err().map(Failure::into_error);

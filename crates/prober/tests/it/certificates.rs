@@ -1,10 +1,11 @@
 //! TLS: a bad certificate ends the probe with its own reason, and its facts are known all the same.
 
 use models::certificate::CertificateFacts;
+use models::message::MAX_MESSAGE_BYTES;
 use models::probe::{ErrorKind, ProbeResult};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::authority::{Authority, Leaf, malformed, self_signed};
+use crate::support::authority::{Authority, Leaf, malformed, self_named, self_signed};
 use crate::support::target::{Target, read_head};
 use crate::support::{assert_down, assert_up, engine, job, now, probe_hastily, run};
 
@@ -131,6 +132,42 @@ async fn d23_a_self_signed_certificate_is_named_as_such() {
     let facts = result.certificate.unwrap();
     assert_eq!(facts.errors, [ErrorKind::CertSelfSigned]);
     assert_eq!(facts.days_remaining(now()), Some(10));
+}
+
+#[tokio::test]
+async fn a_certificate_that_only_names_itself_as_issuer_is_not_self_signed() {
+    let authority = Authority::new();
+    let target = Target::tls(self_named(&Leaf::default())).await;
+    let result = probe(&authority, &target).await;
+    assert_down(&result, ErrorKind::CertUnknownIssuer);
+    let errors = result.certificate.unwrap().errors;
+    assert_eq!(errors, [ErrorKind::CertUnknownIssuer]);
+}
+
+#[tokio::test]
+async fn an_expired_authority_is_not_told_as_the_leaf_s_end() {
+    let authority = Authority::new();
+    let target = Target::tls(authority.server_of_expired_intermediate()).await;
+    let result = probe(&authority, &target).await;
+    let message = assert_down(&result, ErrorKind::CertExpired);
+    assert!(message.contains("of the chain has expired"), "{message}");
+    assert_eq!(facts(&result).days_remaining(now()), Some(10));
+}
+
+#[tokio::test]
+async fn the_longest_names_of_a_certificate_fit_into_a_message() {
+    let authority = Authority::new();
+    let name: &'static str = format!("{}{}", "\u{1}".repeat(50), "\"".repeat(250)).leak();
+    let leaf = Leaf {
+        names: vec![name; 120],
+        ..Leaf::default()
+    };
+    let target = Target::tls(authority.server(&leaf)).await;
+    let result = probe(&authority, &target).await;
+    assert_down(&result, ErrorKind::CertNameMismatch);
+    assert_eq!(facts(&result).sans.len(), CertificateFacts::MAX_SANS);
+    let json = serde_json::to_vec(&result).unwrap();
+    assert!(json.len() + 100 < MAX_MESSAGE_BYTES, "{}", json.len());
 }
 
 #[tokio::test]

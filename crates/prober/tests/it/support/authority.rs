@@ -71,6 +71,26 @@ impl Authority {
         server(certificate.der().clone(), &key)
     }
 
+    /// A server whose good leaf comes with an intermediate authority that was valid until yesterday.
+    pub(crate) fn server_of_expired_intermediate(&self) -> ServerConfig {
+        let (key, own) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Test Authority");
+        params
+            .distinguished_name
+            .push(DnType::OrganizationalUnitName, "below");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.not_before, params.not_after) = (day(-20), day(-1));
+        let intermediate = params.signed_by(&own, &self.issuer).unwrap().der().clone();
+        let issuer = Issuer::new(params, own);
+        let leaf = Leaf::default().params().signed_by(&key, &issuer).unwrap();
+        builder()
+            .with_single_cert(vec![leaf.der().clone(), intermediate], private(&key))
+            .unwrap()
+    }
+
     /// A server that presents somebody else's certificate: its key does not fit.
     pub(crate) fn thief(&self) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
@@ -84,6 +104,14 @@ impl Authority {
         let stolen = rustls::sign::CertifiedKey::new(chain, signer);
         builder().with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(stolen)))
     }
+}
+
+/// A server whose leaf names itself as its issuer, and another key signed it.
+pub(crate) fn self_named(leaf: &Leaf) -> ServerConfig {
+    let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let issuer = Issuer::new(leaf.params(), other);
+    let certificate = leaf.params().signed_by(&key, &issuer).unwrap();
+    server(certificate.der().clone(), &key)
 }
 
 /// A server whose leaf vouches for itself.

@@ -58,11 +58,8 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         let schedule = tokio::spawn(tick::run(parts.clone()));
         let extra = tokio::spawn(extra::run(parts.clone(), requests));
         let upkeep = tokio::spawn(retention::run(parts.clone(), retention::Keep::of(&config)));
-        let (schedule, extra, upkeep) = tokio::join!(schedule, extra, upkeep);
-        schedule
-            .and(extra)
-            .and(upkeep)
-            .context("a part of the scheduler died")?;
+        // One that panics ends the process at once: the others alone would look healthy.
+        tokio::try_join!(schedule, extra, upkeep).context("a part of the scheduler died")?;
     }
     let (watching, time) = tokio::join!(watching, time);
     watching.and(time).context("a part of the scheduler died")?;

@@ -144,7 +144,8 @@ pub async fn holder(
     .optional()
 }
 
-/// Ends all tokens that descend from one login.
+/// Ends all tokens that descend from one login. A statement does not see what a rotation adds while
+/// it waits for that rotation's row, so it is repeated until nothing is left.
 ///
 /// # Errors
 /// The connection is gone.
@@ -153,14 +154,21 @@ pub async fn revoke_family(
     family: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    diesel::update(
-        refresh_tokens::table
-            .filter(refresh_tokens::family_id.eq(family))
-            .filter(refresh_tokens::revoked_at.is_null()),
-    )
-    .set(refresh_tokens::revoked_at.eq(now))
-    .execute(conn)
-    .await
+    let mut all = 0;
+    loop {
+        let revoked = diesel::update(
+            refresh_tokens::table
+                .filter(refresh_tokens::family_id.eq(family))
+                .filter(refresh_tokens::revoked_at.is_null()),
+        )
+        .set(refresh_tokens::revoked_at.eq(now))
+        .execute(conn)
+        .await?;
+        if revoked == 0 {
+            return Ok(all);
+        }
+        all += revoked;
+    }
 }
 
 /// Removes what has expired of one user, so that his logins do not pile up.

@@ -145,15 +145,21 @@ pub struct Folded {
     pub late: u64,
 }
 
-/// Whether [`Case::rows`] has to be read: a late row joins the streak, or a streak that began in
-/// an earlier batch may open an incident, which has to tell how it began.
+/// Whether [`Case::rows`] has to be read: a late row joins the streak and only the rows know its
+/// place, or a streak that began in an earlier batch may open an incident, which has to tell how
+/// it began. A late failure in an outage that has been told already needs none: the rows since
+/// its beginning may be hundreds of thousands.
 #[must_use]
 pub fn needs_rows(health: &Health, has_incident: bool, arrived: &[Arrived<'_>]) -> bool {
     let mut decisive = arrived.iter().filter(|arrived| arrived.decides());
-    let streak_may_open = health.streak > 0 && !has_incident;
     decisive.any(|arrived| {
-        health.is_late(arrived.result.scheduled_at)
-            || (streak_may_open && arrived.result.outcome == Outcome::Down)
+        let at = arrived.result.scheduled_at;
+        let is_down = arrived.result.outcome == Outcome::Down;
+        if health.is_late(at) {
+            !(is_down && has_incident && health.places_failure(at))
+        } else {
+            is_down && !has_incident && health.streak > 0
+        }
     })
 }
 
@@ -229,15 +235,22 @@ impl<'a> Fold<'a> {
         *newest = (*newest).max(Some(checked_at));
     }
 
-    /// Late rows join the streak together, as the rows tell it.
+    /// Late rows join the streak together, as the rows tell it where they were read.
     fn take_late(&mut self, late: &[&Arrived<'_>]) {
         if late.is_empty() {
             return;
         }
         self.moved = true;
         self.out.late = u64::try_from(late.len()).unwrap_or(u64::MAX);
-        let rows = self.rows.take().unwrap_or_default();
-        self.out.health.retell(&rows);
+        let rows = self.rows.take();
+        match &rows {
+            Some(rows) => self.out.health.retell(rows),
+            // Failures of a known place: see `needs_rows`.
+            None => late.iter().for_each(|failure| {
+                let at = failure.result.scheduled_at;
+                self.out.health.join_streak(at);
+            }),
+        }
         for arrived in late {
             let result = arrived.result;
             self.out
@@ -248,7 +261,7 @@ impl<'a> Fold<'a> {
                 _ => self.close_incident(result),
             }
         }
-        if let Some(last) = rows.last {
+        if let Some(last) = rows.and_then(|rows| rows.last) {
             self.open_incident(last);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Sums do not depend on the order of arrival: a row adds to its own hour, whenever it comes. The
 //! streak does not either: a row older than the newest one is *late*, and then the streak is told
-//! anew by the rows ([`RowsSay`]).
+//! anew by the rows ([`RowsSay`]) wherever its place among them is in doubt.
 
 use crate::Time;
 use crate::alert::FailedCheck;
@@ -178,6 +178,26 @@ impl Health {
         }
         self.last_scheduled_at = Some(scheduled_at);
         self.last_outcome = Some(outcome);
+    }
+
+    /// Whether a late failure of this time finds its place in the streak without the rows: it is
+    /// older than the newest row, and not of the same moment as the newest success.
+    #[must_use]
+    pub fn places_failure(&self, scheduled_at: Time) -> bool {
+        self.last_scheduled_at
+            .is_some_and(|newest| scheduled_at < newest)
+            && self.last_success_at != Some(scheduled_at)
+    }
+
+    /// A late failure that [`Self::places_failure`] joins the streak, if it is newer than the newest
+    /// success.
+    pub fn join_streak(&mut self, scheduled_at: Time) {
+        if self
+            .last_success_at
+            .is_none_or(|success| success < scheduled_at)
+        {
+            self.streak = self.streak.saturating_add(1);
+        }
     }
 
     /// Takes over what the rows say, after late ones joined them.

@@ -102,6 +102,23 @@ fn a_late_failure_before_the_last_success_changes_no_state() {
 }
 
 #[test]
+fn a_late_failure_of_an_outage_that_was_told_is_placed_without_its_rows() {
+    let world = told(&[(10, Up), (20, Down), (30, Down), (50, Down), (60, Down)]);
+    let needs = |late: &ProbeResult| {
+        let verdict = verdict(late);
+        let result = late;
+        needs_rows(&world.health, true, &[Arrived { result, verdict }])
+    };
+    assert!(!needs(&slot(40, Down)));
+    assert!(!needs(&slot(5, Down)));
+    assert!(needs(&slot(40, Up)), "how much of the streak is left?");
+    for tie in [10, 60] {
+        let late = result(ProbeKind::First, tie, Down);
+        assert!(needs(&late), "before or after the slot of {tie}?");
+    }
+}
+
+#[test]
 fn what_cannot_be_judged_neither_breaks_nor_prolongs_a_streak() {
     let world = told(&[(10, Down), (20, Down), (30, Inconclusive), (40, Down)]);
     assert_eq!(world.kinds(), [FailureStreak]);

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use db::Conn;
+use db::partitions::Keep;
 use db::rollups::sums::{self as table, Span};
 use models::Time;
 use models::health::{ClosedHour, Sums};
@@ -17,19 +19,30 @@ use uuid::Uuid;
 use crate::batch::{Failed, Place};
 use crate::rows;
 
-/// Adds closed hours to the rollups of their hours and days.
-pub(crate) async fn add(conn: &mut Conn, closed: &[(Place, ClosedHour)]) -> Result<(), Failed> {
-    if closed.is_empty() {
-        return Ok(());
-    }
+/// Adds closed hours to the rollups of their hours and days. One that was open all through a long
+/// stop of the product may be older than what is kept: it has no partition to go to any more, and
+/// must not stand in the way of what came after it.
+pub(crate) async fn add(
+    conn: &mut Conn,
+    closed: &[(Place, ClosedHour)],
+    now: Time,
+) -> Result<(), Failed> {
+    let keep = Keep::default();
+    // A day less: a partition goes as soon as all of it is too old.
+    let oldest = |days: u32| now - TimeDelta::days(i64::from(days) - 1);
+    let (oldest_hour, oldest_day) = (oldest(keep.hourly), oldest(keep.daily));
     let mut hours: BTreeMap<Key<'_>, Sums> = BTreeMap::new();
     let mut days: BTreeMap<Key<'_>, Sums> = BTreeMap::new();
     for ((service_id, region), closed) in closed {
         let key = |at| (*service_id, region.as_str(), at);
-        let hour = hours.entry(key(closed.hour)).or_default();
-        hour.merge(&closed.sums);
-        let day = days.entry(key(day_of(closed.hour))).or_default();
-        day.merge(&closed.sums);
+        if closed.hour >= oldest_hour {
+            let hour = hours.entry(key(closed.hour)).or_default();
+            hour.merge(&closed.sums);
+        }
+        let day = day_of(closed.hour);
+        if day >= oldest_day {
+            days.entry(key(day)).or_default().merge(&closed.sums);
+        }
     }
     add_to(conn, Span::Hour, &hours).await?;
     add_to(conn, Span::Day, &days).await
@@ -43,6 +56,9 @@ async fn add_to(
     span: Span,
     added: &BTreeMap<Key<'_>, Sums>,
 ) -> Result<(), Failed> {
+    if added.is_empty() {
+        return Ok(());
+    }
     let keys: Vec<Key<'_>> = added.keys().copied().collect();
     let mut merged: BTreeMap<(Uuid, String, Time), Histogram> = BTreeMap::new();
     for (service, region, at, bytes) in table::histograms(conn, span, &keys).await? {

@@ -32,7 +32,7 @@ pub(crate) async fn write(
         let rows: Vec<_> = changes.health.iter().map(rows::health_row).collect();
         db::health::fold::write(conn, &rows).await?;
     }
-    rollup::add(conn, &changes.closed).await?;
+    rollup::add(conn, &changes.closed, now).await?;
     let held_until = write_states(conn, changes.states, &changes.alerts, cooldown, now).await?;
     write_incidents(conn, known, &changes.incidents).await?;
     if !changes.certificates.is_empty() {

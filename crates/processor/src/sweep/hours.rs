@@ -55,7 +55,7 @@ async fn close(conn: &mut Conn, worker: &Worker, now: Time) -> Result<Renewed, F
         return Ok(Renewed::default());
     }
     db::health::fold::write(conn, &rows).await?;
-    rollup::add(conn, &closed).await?;
+    rollup::add(conn, &closed, now).await?;
     // At once: an hour that is neither open nor in a window would be missing from the SLA.
     let services: Vec<Uuid> = services.into_iter().collect();
     let alerts = windows::compute(conn, worker, &services, now).await?;

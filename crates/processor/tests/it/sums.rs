@@ -87,3 +87,21 @@ async fn windows_are_computed_anew_when_an_hour_has_passed() {
     let latency = "SELECT sla_latency_sum_us + octet_length(sla_histogram) FROM service_state";
     assert_eq!(world.count(latency).await, 0);
 }
+
+#[tokio::test]
+async fn an_hour_left_open_by_a_stop_of_many_weeks_holds_nothing_up() {
+    let mut world = World::new().await;
+    let service = world.service().await;
+    world
+        .execute(
+            "UPDATE health SET judged = 5, hour = date_trunc('hour', now() - interval '50 days')",
+        )
+        .await;
+    world.start_processors(1);
+    world.take(&service.slots(&[Up]), 1).await;
+    world
+        .becomes("SELECT sum(judged) FROM rollup_daily", 5)
+        .await;
+    assert_eq!(world.text(HOURS).await, "", "it is kept no longer");
+    assert_eq!(world.count("SELECT judged::bigint FROM health").await, 1);
+}

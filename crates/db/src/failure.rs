@@ -55,7 +55,7 @@ pub enum Failure {
 
 // Diesel keeps the SQLSTATE of a few errors only; for the rest the message is what is left.
 // Connections set `lc_messages` to C where they may (see pool.rs), so these are the texts.
-const UNAVAILABLE: [&str; 10] = [
+const UNAVAILABLE: [&str; 14] = [
     "terminating connection",                       // 57P01, 57P02, 25P03
     "the database system is",                       // 57P03
     "canceling statement due to statement timeout", // 57014
@@ -64,7 +64,11 @@ const UNAVAILABLE: [&str; 10] = [
     "too many connections",                         // 53300
     "could not extend file",                        // 53100
     "could not write to file",                      // 53100
+    "No space left on device",                      // 53100
     "out of memory",                                // 53200
+    "out of shared memory",                         // 53200
+    "canceling statement due to user request",      // 57014, an operator's
+    "permission denied for",                        // 42501: a right to be granted, no row's fault
     "connection closed",                            // 08*
 ];
 const CONFLICT: [&str; 5] = [

@@ -124,12 +124,17 @@ async fn slow_and_locked_statements_are_told_apart_from_broken_ones() {
     };
     let slow = "SET statement_timeout = 1; SELECT pg_sleep(60)";
     assert_eq!(fail(slow).await, Failure::Unavailable);
-    let states = ["53300", "57P01", "57P03", "53100", "08006"];
+    let states = [
+        "53300", "57P01", "57P03", "53100", "53200", "57014", "42501", "08006",
+    ];
     let texts = [
         "sorry, too many clients already",
         "terminating connection due to administrator command",
         "the database system is starting up",
         "could not extend file \"base/1\": No space left on device",
+        "out of shared memory",
+        "canceling statement due to user request",
+        "permission denied for table probe_results",
         "connection closed",
     ];
     for (state, text) in states.iter().zip(texts) {

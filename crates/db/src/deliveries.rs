@@ -39,15 +39,15 @@ pub struct Delivery {
 }
 
 /// Voids what is unsent of a paused or deleted service. What an alerter is sending this very
-/// moment is left to it.
+/// moment may still arrive, and is then recorded as sent; it is not tried again.
 ///
 /// # Errors
 /// The connection is gone.
 pub async fn suppress_of(conn: &mut crate::Conn, service: Uuid) -> crate::QueryResult<usize> {
     use diesel_async::RunQueryDsl as _;
     crate::statement::statement::<()>(
-        "UPDATE deliveries SET status = 'suppressed' \
-          WHERE service_id = $1 AND lane = 'alert' AND status IN ('held', 'pending')",
+        "UPDATE deliveries SET status = 'suppressed', lease_until = NULL \
+          WHERE service_id = $1 AND lane = 'alert' AND status IN ('held', 'pending', 'sending')",
     )
     .bind::<diesel::sql_types::Uuid, _>(&service)
     .execute(conn)

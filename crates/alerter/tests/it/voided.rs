@@ -1,6 +1,7 @@
 //! What nobody wants to hear any more is not sent.
 
 use chrono::TimeDelta;
+use testkit::resend::Answer;
 
 use crate::world::{Raise, World};
 
@@ -52,6 +53,28 @@ async fn a_held_alert_of_a_paused_service_is_not_let_go() {
     world.until(failure, "suppressed").await;
     alerter.stop().await;
     assert!(world.resend.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_being_sent_when_its_service_was_paused_is_not_tried_again() {
+    let world = World::new().await;
+    world.resend.script([Answer::Hold]);
+    let (service, delivery) = world.failure().await;
+    let killed = world.start();
+    world.until_requests(1).await;
+    killed.kill().await;
+    // Paused, and resumed before the lease is over.
+    let mut conn = world.db.conn().await;
+    let voided = db::deliveries::suppress_of(&mut conn, service.id).await;
+    assert_eq!(voided.unwrap(), 1);
+    drop(conn);
+    world.move_time(TimeDelta::seconds(61));
+    let other = world.start();
+    let (_, marker) = world.failure().await;
+    world.until(marker, "sent").await;
+    other.stop().await;
+    assert_eq!(world.status(delivery).await, "suppressed");
+    assert_eq!(world.resend.requests().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

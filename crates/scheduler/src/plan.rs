@@ -33,10 +33,12 @@ pub(crate) struct Window {
 /// The next window of a held cursor.
 pub(crate) fn window(held: &Held) -> Window {
     let earliest = held.now - CATCH_UP;
-    let through_then = held
+    // A new installation's cursors stand at the epoch: nothing was skipped since.
+    let moved = held
         .scheduled_through
-        .filter(|through| *through <= held.now + LEAD + ABSURD);
-    let reset = held.scheduled_through.is_some() && through_then.is_none();
+        .filter(|through| *through > Time::UNIX_EPOCH);
+    let through_then = moved.filter(|through| *through <= held.now + LEAD + ABSURD);
+    let reset = moved.is_some() && through_then.is_none();
     let after = through_then.map_or(earliest, |through| through.max(earliest));
     Window {
         after,

@@ -40,10 +40,16 @@ fn at_most_thirty_seconds_are_caught_up_in_windows_of_eight() {
 
 #[test]
 fn a_cursor_that_never_moved_begins_thirty_seconds_ago() {
-    let first = window(&held(None));
-    assert_eq!(first.after, at(-30));
-    assert_eq!(first.skipped, TimeDelta::zero());
-    assert!(!first.reset);
+    let migrated = Held {
+        scheduled_through: Some(Time::UNIX_EPOCH),
+        ..held(None)
+    };
+    for never in [held(None), migrated] {
+        let first = window(&never);
+        assert_eq!(first.after, at(-30));
+        assert_eq!(first.skipped, TimeDelta::zero());
+        assert!(!first.reset);
+    }
 }
 
 #[test]

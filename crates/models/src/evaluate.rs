@@ -47,6 +47,8 @@ pub struct Watched {
     pub name: String,
     /// Its URL.
     pub url: String,
+    /// Whether it is not paused: late results of a paused one still count, and alert nobody.
+    pub is_active: bool,
     /// Its target.
     pub sla_target: SlaTarget,
     /// From how many days on its certificate is about to expire, 1 to 90.

@@ -182,7 +182,7 @@ fn verdict(result: &ProbeResult, known: &Known, spans: &Spans) -> Verdict {
         };
     };
     let span = spans.get(&(service_id, result.config_version));
-    let current = service.is_active.then_some(service.config_version);
+    let current = service.watched.is_active.then_some(service.config_version);
     Verdict::of(result, span, current, health.streak_since)
 }
 

@@ -21,7 +21,6 @@ use crate::worker::new_id;
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) user_id: Uuid,
-    pub(crate) is_active: bool,
     pub(crate) config_version: i32,
     pub(crate) watched: Watched,
     pub(crate) state: State,
@@ -42,7 +41,6 @@ impl Known {
         for row in db::services::watched::watched(conn, ids).await? {
             let service = Service {
                 user_id: row.user_id,
-                is_active: row.is_active,
                 config_version: row.config_version,
                 watched: rows::watched(&row)?,
                 state: rows::state(&row)?,

@@ -221,6 +221,7 @@ pub(crate) fn watched(row: &WatchedRow) -> Result<Watched, Corrupt> {
         id: ServiceId(row.id),
         name: row.name.clone(),
         url: row.url.clone(),
+        is_active: row.is_active,
         sla_target: target,
         ssl_expiry_days: u16::try_from(row.ssl_expiry_days).unwrap_or(0),
     })

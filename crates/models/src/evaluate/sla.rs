@@ -6,8 +6,12 @@ use crate::cooldown::breach_key;
 use crate::sla::Checks;
 
 /// Compares the SLA with its target, after a result or after the window moved. `open` are the
-/// checks of the hours that are not closed yet.
+/// checks of the hours that are not closed yet. While the service is paused nothing is compared:
+/// a breach that nobody can be told of would be told to nobody after the resume either.
 pub fn judge(state: &mut State, open: Checks, service: &Watched, rules: &Rules) -> Option<Raised> {
+    if !service.is_active {
+        return None;
+    }
     let total = state.sla.plus(open);
     let is_breached = total.breaches(service.sla_target, rules.sla_min_checks);
     let was_breached = std::mem::replace(&mut state.sla_breached, is_breached);

@@ -58,6 +58,7 @@ fn watched(target: u16) -> Watched {
         id: Uuid::nil().into(),
         name: String::from("shop"),
         url: String::from("https://shop.example/"),
+        is_active: true,
         sla_target: SlaTarget::from_hundredths(target).unwrap(),
         ssl_expiry_days: 30,
     }

@@ -79,13 +79,11 @@ pub(super) async fn compute(
         service.state.day = window.day;
         service.state.sla = window.sla.checks;
         let open = open.remove(service_id).unwrap_or_default();
-        if service.is_active {
-            let alert = judge_sla(&mut service.state, open, &service.watched, &worker.rules);
-            changes.alerts.extend(alert.map(|raised| NewAlert {
-                service_id: *service_id,
-                raised,
-            }));
-        }
+        let alert = judge_sla(&mut service.state, open, &service.watched, &worker.rules);
+        changes.alerts.extend(alert.map(|raised| NewAlert {
+            service_id: *service_id,
+            raised,
+        }));
         changes.states.push(NewState {
             service_id: *service_id,
             state: service.state.clone(),

@@ -173,6 +173,20 @@ fn an_sla_breach_is_told_once_until_it_was_back_at_its_target() {
 }
 
 #[test]
+fn a_breach_while_paused_is_told_after_the_resume_if_it_lasts() {
+    let mut world = World::new(9_000);
+    let outcomes = (0..12).map(|n| slot(n * 10, if n % 3 == 0 { Down } else { Up }));
+    world.service.is_active = false;
+    for result in outcomes {
+        world.batch(&[result]);
+    }
+    assert_eq!((world.state.sla_breached, world.kinds().len()), (false, 0));
+    world.service.is_active = true;
+    world.batch(&[slot(120, Up)]);
+    assert_eq!(world.kinds(), [AlertKind::SlaBreach]);
+}
+
+#[test]
 fn one_failure_never_breaches_an_sla_and_neither_does_a_young_service() {
     let mut world = World::new(9_999);
     for n in 0..20 {

@@ -48,12 +48,14 @@ pub(crate) async fn sweep(worker: Arc<Worker>, nudger: Nudger, shutdown: Shutdow
     }
 }
 
+/// All three, whatever becomes of one: a row that cannot be read stops its own sweep only.
 async fn once(
     worker: &Worker,
     nudger: &Nudger,
     catchup: &mut catchup::Round,
 ) -> Result<(), crate::batch::Failed> {
-    hours::close_silent(worker, nudger).await?;
-    windows::renew(worker, nudger).await?;
-    catchup.go_on(worker).await
+    let hours = hours::close_silent(worker, nudger).await;
+    let windows = windows::renew(worker, nudger).await;
+    let catchups = catchup.go_on(worker).await;
+    hours.and(windows).and(catchups)
 }

@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a bench stops where it cannot measure, and prints what it measured"
 )]
 
@@ -22,6 +23,7 @@ mod target;
 use std::time::Duration;
 
 use testkit::{TestDb, TestVhost};
+use tokio::signal::unix::{SignalKind, signal};
 
 use cpu::Meters;
 use programs::Programs;
@@ -30,10 +32,10 @@ use services::Services;
 use target::Target;
 
 /// Checks per second, in rising order: from easy to beyond what two cores do.
-const RATES: [u32; 5] = [500, 1000, 2000, 3000, 4000];
+const RATES: [u32; 5] = [500, 1000, 2000, 4000, 8000];
 
 /// Between two steps, at most, for closed connections to leave the kernel's table.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 fn main() {
     // Cargo adds `--bench`; our own children come with a word and its numbers.
@@ -46,7 +48,7 @@ fn main() {
             let probes = probes.parse().expect("a number of probes");
             one_thread(bare::run(port, probes));
         }
-        _ => one_thread(measure()),
+        _ => one_thread(until_stopped(measure())),
     }
 }
 
@@ -57,6 +59,17 @@ fn one_thread(work: impl Future<Output = ()>) {
         .build()
         .expect("a runtime")
         .block_on(work);
+}
+
+/// The work, or as much of it as there is time for until a signal: dropping it ends all children.
+async fn until_stopped(work: impl Future<Output = ()>) {
+    let mut terminate = signal(SignalKind::terminate()).expect("a signal handler");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("a signal handler");
+    tokio::select! {
+        () = work => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 /// A round of the bare loop, a step of the pipeline, and so on; the loop has the last word.
@@ -70,6 +83,7 @@ async fn measure() {
 
     let mut report = Report::default();
     for rate in RATES {
+        eprintln!("    the bare loop, then {rate} slots/s");
         drain().await;
         report.bare(bare::round(target.port()));
         drain().await;
@@ -83,7 +97,7 @@ async fn measure() {
 /// Waits until the closed connections that the kernel remembers are few enough for the next round:
 /// beyond its limit single connections stall for seconds.
 async fn drain() {
-    const ENOUGH: u64 = 50_000;
+    const ENOUGH: u64 = 80_000;
     let deadline = tokio::time::Instant::now() + DRAIN_DEADLINE;
     while cpu::closed_connections() > ENOUGH && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(200)).await;

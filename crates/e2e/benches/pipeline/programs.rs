@@ -23,6 +23,9 @@ const POOL: u32 = 1000;
 /// From the start to the last `/readyz`; back-off adds up on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// The broker's client calls it an error that a queue is not yet declared.
+const LOG: &str = "error,lapin=off";
+
 /// The running programs. Killed when dropped: what they hold is not worth a goodbye.
 #[derive(Debug)]
 pub(crate) struct Programs {
@@ -104,7 +107,7 @@ fn command(name: &str) -> Command {
         program.display()
     );
     let mut command = Command::new(program);
-    command.env_clear().env("RUST_LOG", "error");
+    command.env_clear().env("RUST_LOG", LOG);
     command
 }
 

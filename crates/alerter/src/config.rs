@@ -158,20 +158,17 @@ fn web_url(reader: &Reader<'_>, name: &str, default: Option<&str>) -> Option<Opt
 }
 
 impl Links {
-    /// `FRONTEND_URL`, or else `APP_BASE_URL`, or else no links.
+    /// `FRONTEND_URL`, or else no links: the api has no page that a person could open.
     fn read(reader: &Reader<'_>) -> Option<Self> {
-        let frontend = web_url(reader, "FRONTEND_URL", None);
-        let api = web_url(reader, "APP_BASE_URL", None);
-        Some(Self {
-            base: frontend?.or(api?),
-        })
+        let base = web_url(reader, "FRONTEND_URL", None)?;
+        Some(Self { base })
     }
 
     /// Where a person sees more about a service.
     #[must_use]
     pub fn dashboard(&self, service: ServiceId) -> Option<String> {
         let base = self.base.as_ref()?.as_str().trim_end_matches('/');
-        Some(format!("{base}/api/v1/dashboard/{service}"))
+        Some(format!("{base}/dashboard/{service}"))
     }
 }
 

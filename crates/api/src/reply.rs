@@ -16,7 +16,11 @@ pub(crate) struct Reply {
     status: StatusCode,
     body: Option<Vec<u8>>,
     location: Option<String>,
+    retries: bool,
 }
+
+/// Dependencies that are away are looked at again about as often.
+const RETRY_SECONDS: &str = "2";
 
 impl Reply {
     /// 200 with the resource itself.
@@ -52,6 +56,7 @@ impl Reply {
             status: StatusCode::NO_CONTENT,
             body: None,
             location: None,
+            retries: false,
         }
     }
 
@@ -65,7 +70,17 @@ impl Reply {
             status,
             body: Some(body),
             location: None,
+            retries: false,
         })
+    }
+}
+
+impl Reply {
+    /// Says when to ask again, where the status is 503.
+    #[must_use]
+    pub(crate) fn retry_later(mut self) -> Self {
+        self.retries = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        self
     }
 }
 
@@ -76,6 +91,9 @@ impl Responder for Reply {
         let mut response = HttpResponse::build(self.status);
         if let Some(location) = self.location {
             response.insert_header((header::LOCATION, location));
+        }
+        if self.retries {
+            response.insert_header((header::RETRY_AFTER, RETRY_SECONDS));
         }
         match self.body {
             Some(body) => response.content_type("application/json").body(body),

@@ -70,6 +70,10 @@ impl ServiceName {
     /// # Errors
     /// A sentence that says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, Refused> {
+        // Before trimming, which would take some of them off the ends.
+        if text.chars().any(is_forbidden) {
+            return Err(Refused::because("must not contain control characters"));
+        }
         let text = text.trim();
         let length = text.chars().count();
         if length == 0 {
@@ -80,9 +84,6 @@ impl ServiceName {
                 "must be at most {} characters, is {length}",
                 Self::MAX_CHARS
             )));
-        }
-        if text.chars().any(is_forbidden) {
-            return Err(Refused::because("must not contain control characters"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -113,7 +114,7 @@ impl ServiceUrl {
     /// # Errors
     /// A sentence that says which rule it breaks.
     pub fn parse(text: &str) -> Result<Self, Refused> {
-        let text = text.trim();
+        let text = text.trim_matches(' ');
         if text.is_empty() {
             return Err(Refused::because("must not be empty"));
         }

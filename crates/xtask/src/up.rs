@@ -166,6 +166,8 @@ fn configure(folder: &Folder, servers: &Servers, ports: &mut Ports) -> anyhow::R
         let [port] = ports.settle(["api"])?;
         settings.set("APP_PORT", port.to_string());
     }
+    // A first try is for this machine alone; who wants more says so.
+    settings.default("APP_BIND", "127.0.0.1");
     let address = settings.address();
     settings.default("APP_BASE_URL", &address);
     let outbox = folder.root().join("outbox");

@@ -50,7 +50,6 @@ fn every_wrong_variable_is_named_at_once() {
         ("SMTP_URL", "http://x"),
         ("RESEND_FROM_EMAIL", "x"),
         ("FRONTEND_URL", "x"),
-        ("APP_BASE_URL", "x"),
         ("OPS_PORT", "x"),
     ]);
     for name in [
@@ -61,20 +60,15 @@ fn every_wrong_variable_is_named_at_once() {
     ] {
         assert!(named.contains(&name.to_owned()), "{name}: {named:?}");
     }
-    for name in ["APP_BASE_URL", "OPS_PORT"] {
-        assert!(named.contains(&name.to_owned()), "{name}: {named:?}");
-    }
+    assert!(named.contains(&"OPS_PORT".to_owned()), "{named:?}");
 }
 
 #[test]
-fn links_begin_with_the_frontend_or_else_the_api_or_are_left_out() {
+fn links_lead_to_the_frontend_or_are_left_out() {
     let id = "0190a000-0000-7000-8000-000000000001".parse().unwrap();
     let link = |more: &[(&'static str, &'static str)]| config(more).unwrap().links.dashboard(id);
     assert_eq!(link(&[]), None);
-    let api = ("APP_BASE_URL", "https://api.test/");
-    let expected = format!("https://api.test/api/v1/dashboard/{id}");
-    assert_eq!(link(&[api]), Some(expected));
-    let frontend = ("FRONTEND_URL", "https://app.test/x");
-    let expected = format!("https://app.test/x/api/v1/dashboard/{id}");
-    assert_eq!(link(&[api, frontend]), Some(expected));
+    let frontend = ("FRONTEND_URL", "https://app.test/x/");
+    let expected = format!("https://app.test/x/dashboard/{id}");
+    assert_eq!(link(&[frontend]), Some(expected));
 }

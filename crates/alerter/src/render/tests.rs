@@ -4,7 +4,7 @@ use models::probe::{ErrorKind, Phases};
 
 use super::*;
 
-const LINK: &str = "https://app.test/api/v1/dashboard/0190a000-0000-7000-8000-000000000001";
+const LINK: &str = "https://app.test/dashboard/0190a000-0000-7000-8000-000000000001";
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()

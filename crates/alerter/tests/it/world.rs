@@ -94,7 +94,7 @@ impl World {
             ("AMQP_URL".into(), NO_BROKER.into()),
             ("OPS_PORT".into(), "0".into()),
             ("OPS_BIND".into(), "127.0.0.1".into()),
-            ("APP_BASE_URL".into(), "https://pulsemon.test".into()),
+            ("FRONTEND_URL".into(), "https://pulsemon.test".into()),
         ])
     }
 

@@ -26,7 +26,8 @@ pub(crate) async fn ready(api: Data<Api>) -> Answer {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    Reply::json(status, &snapshot.to_json())
+    // Reasons are the operator's: they stand on the ops port.
+    Ok(Reply::json(status, &snapshot.to_public_json())?.retry_later())
 }
 
 /// `GET /health`: the original's.
@@ -46,5 +47,5 @@ pub(crate) async fn health(api: Data<Api>) -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": api.started.elapsed().as_secs(),
     });
-    Reply::json(status, &view)
+    Ok(Reply::json(status, &view)?.retry_later())
 }

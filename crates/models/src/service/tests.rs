@@ -41,6 +41,7 @@ fn a_refused_url_says_which_rule_it_breaks() {
         ("http://exa mple.com/", "spaces"),
         ("http://example.com\\@x/", "backslash"),
         ("http://example.com/\u{0}", "control"),
+        ("http://example.com/\n", "control"),
     ] {
         let refused = url(text).expect_err(text);
         assert!(refused.contains(rule), "{text}: {refused}");
@@ -75,7 +76,7 @@ fn a_name_is_trimmed_and_has_no_control_characters() {
         ServiceName::parse("  shop ").map(|name| name.as_str().to_owned()),
         Ok("shop".into())
     );
-    for wrong in ["", "   ", "a\u{0}b", "a\nb", "a\u{202e}b"] {
+    for wrong in ["", "   ", "a\u{0}b", "a\nb", "a\u{202e}b", "\u{85}x", "x\n"] {
         assert!(ServiceName::parse(wrong).is_err(), "{wrong:?}");
     }
     assert!(ServiceName::parse(&"ü".repeat(255)).is_ok());

@@ -118,6 +118,17 @@ impl Snapshot {
         if self.is_ready() { 200 } else { 503 }
     }
 
+    /// The same for strangers: which dependency is how, and not why.
+    pub fn to_public_json(&self) -> Value {
+        let mut view = self.to_json();
+        if let Some(Value::Object(dependencies)) = view.get_mut("dependencies") {
+            for state in dependencies.values_mut().filter_map(Value::as_object_mut) {
+                state.remove("reason");
+            }
+        }
+        view
+    }
+
     /// The body of `/readyz`: `status` is `ready`, `degraded`, `not_ready` or `stopping`.
     pub fn to_json(&self) -> Value {
         let degraded = self
@@ -158,6 +169,13 @@ mod tests {
             json!({"status": "degraded", "dependencies": {
                 "postgres": {"status": "ready"},
                 "rabbitmq": {"status": "degraded", "reason": "connection refused"},
+            }})
+        );
+        assert_eq!(
+            snapshot.to_public_json(),
+            json!({"status": "degraded", "dependencies": {
+                "postgres": {"status": "ready"},
+                "rabbitmq": {"status": "degraded"},
             }})
         );
         readiness.set_ready("rabbitmq");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{TestDb, TestVhost};
+use testkit::{TestDb, TestVhost, eventually};
 
 use crate::programs::Programs;
 use crate::target::Target;
@@ -59,10 +59,10 @@ impl Meters {
             .pids()
             .map(|(name, pid)| (name, Meter::Process(pid)))
             .collect();
-        if let Some(pid) = vhost.broker_pid().await
-            && Stat::of(pid).is_some_and(|stat| stat.name.starts_with("beam"))
-        {
-            meters.push(("RabbitMQ", Meter::Process(pid)));
+        // A broker that has just started knows its own id only after some seconds.
+        let broker = eventually(async || vhost.broker_pid().await).await;
+        if Stat::of(broker).is_some_and(|stat| stat.name.starts_with("beam")) {
+            meters.push(("RabbitMQ", Meter::Process(broker)));
         }
         let backend: i32 = db.value("SELECT pg_backend_pid()").await;
         let parent = u32::try_from(backend).ok().and_then(Stat::of);

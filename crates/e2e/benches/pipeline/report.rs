@@ -85,7 +85,11 @@ fn line(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
         step.stored.late_p99
     )?;
     for name in OURS.iter().chain(&SERVERS) {
-        write!(f, " {:>10.0}", step.us_per_check(sum(step, &[name])))?;
+        if step.used.by.iter().any(|(metered, _)| metered == name) {
+            write!(f, " {:>10.0}", step.us_per_check(sum(step, &[name])))?;
+        } else {
+            write!(f, " {:>10}", "?")?;
+        }
     }
     let (ours, servers, target) = (
         sum(step, &OURS),

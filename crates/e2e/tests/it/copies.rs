@@ -19,12 +19,12 @@ async fn two_schedulers_two_probers_and_two_processors_give_each_slot_one_result
     let tenant = stack.tenant().await;
     let mut ids = Vec::new();
     for path in ["/a", "/b", "/c"] {
-        let service = json!({"name": path, "url": target.url(path), "interval": "1s"});
+        let service = json!({"name": path, "url": target.url(path), "interval": "2s"});
         ids.push((path, tenant.watch(service).await));
     }
 
     for (path, id) in &ids {
-        eventually(async || tenant.results(id).await.len() >= 8).await;
+        eventually(async || tenant.results(id).await.len() >= 6).await;
         tenant.change(id, json!({"is_active": false})).await;
         // Each request at the target has its one result, each slot its one request.
         eventually(async || {
@@ -43,7 +43,7 @@ async fn two_schedulers_two_probers_and_two_processors_give_each_slot_one_result
         assert_eq!(stack.db.value::<i64>(&slots).await, 0);
         let holes = format!(
             "SELECT count(*) FROM (SELECT scheduled_at - lag(scheduled_at) OVER (ORDER BY scheduled_at) AS gap \
-               FROM probe_results WHERE service_id = '{id}' AND kind = 0) g WHERE gap <> '1s'"
+               FROM probe_results WHERE service_id = '{id}' AND kind = 0) g WHERE gap <> '2s'"
         );
         assert_eq!(
             stack.db.value::<i64>(&holes).await,

@@ -91,7 +91,7 @@ async fn kill_9_of_any_one_process_loses_no_result_and_no_alert_and_repeats_no_m
     let tenant = Tenant::register(machines.api).await;
     let mut ids = Vec::new();
     for path in ["/steady", "/ailing"] {
-        let service = json!({"name": path, "url": target.url(path), "interval": "2s"});
+        let service = json!({"name": path, "url": target.url(path), "interval": "5s"});
         ids.push(tenant.watch(service).await);
     }
     let [steady, ailing] = [ids[0].clone(), ids[1].clone()];
@@ -100,7 +100,7 @@ async fn kill_9_of_any_one_process_loses_no_result_and_no_alert_and_repeats_no_m
             format!("SELECT count(*) FROM probe_results WHERE service_id = '{id}' AND kind = 0");
         db.value::<i64>(&sql).await
     };
-    eventually(async || slots(&machines.db, &steady).await >= 2).await;
+    eventually(async || slots(&machines.db, &steady).await >= 1).await;
 
     // The ailing one fails, recovers and fails while one process after the other dies.
     target.at("/ailing", Step::status(500));
@@ -108,7 +108,7 @@ async fn kill_9_of_any_one_process_loses_no_result_and_no_alert_and_repeats_no_m
         machines.kill_one(victim);
         let seen = slots(&machines.db, &steady).await;
         within(Duration::from_secs(30), async || {
-            slots(&machines.db, &steady).await >= seen + 2
+            slots(&machines.db, &steady).await >= seen + 1
         })
         .await;
     }
@@ -123,7 +123,7 @@ async fn kill_9_of_any_one_process_loses_no_result_and_no_alert_and_repeats_no_m
     for id in [&steady, &ailing] {
         let holes = format!(
             "SELECT count(*) FROM (SELECT scheduled_at - lag(scheduled_at) OVER (ORDER BY scheduled_at) AS gap \
-               FROM probe_results WHERE service_id = '{id}' AND kind = 0) g WHERE gap <> '2s'"
+               FROM probe_results WHERE service_id = '{id}' AND kind = 0) g WHERE gap <> '5s'"
         );
         assert_eq!(
             machines.db.value::<i64>(&holes).await,

@@ -77,7 +77,10 @@ impl Engine {
         for redirects in 0..=MAX_REDIRECTS {
             let target = self.judge(&url, redirects)?;
             let hop = Box::pin(self.hop(&url, &target, redirects, trip)).await;
-            let mut hop = hop.map_err(|failure| failure.after_redirects(redirects))?;
+            let mut hop = hop.map_err(|failure| {
+                trip.forget_answer_before(&failure);
+                failure.after_redirects(redirects)
+            })?;
             let next = if follows {
                 redirect::next(&url, hop.head.status, &hop.head.headers)?
             } else {
@@ -139,7 +142,6 @@ impl Engine {
             }
             Err(failure) => {
                 trip.watch.lap(Phase::FirstByte);
-                trip.status = None;
                 Err(failure)
             }
         }
@@ -243,7 +245,8 @@ async fn connect(
     trip.watch.lap(Phase::Connect);
     match connected {
         Ok((stream, used)) => {
-            tracing::trace!(address = %used.socket_addr(), "connected");
+            // For the operator alone: a result never holds an address.
+            tracing::debug!(probe.id = %trip.job.probe_id, address = %used.socket_addr(), "connected");
             Ok(stream)
         }
         Err(error) => {

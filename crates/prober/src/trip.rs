@@ -5,7 +5,7 @@ use std::time::Duration;
 use models::Time;
 use models::certificate::CertificateFacts;
 use models::message::ProbeJob;
-use models::probe::{ErrorKind, Outcome, Phases, ProbeResult};
+use models::probe::{ErrorClass, ErrorKind, Outcome, Phases, ProbeResult};
 use tokio::time::Instant;
 
 use crate::meter::ReadBudget;
@@ -44,6 +44,14 @@ impl<'a> Trip<'a> {
     pub(crate) fn stale_at(&self) -> Instant {
         let fresh_for = (self.job.not_after - self.now).to_std().unwrap_or_default();
         self.watch.started() + fresh_for
+    }
+
+    /// A hop that failed has no status: what the hop before it answered is not what the probe found. Where the redirect
+    /// itself is at fault, the answer that redirects is the one to show.
+    pub(crate) fn forget_answer_before(&mut self, failure: &Failure) {
+        if failure.kind.class() != ErrorClass::Redirect {
+            self.status = None;
+        }
     }
 
     pub(crate) fn finish(self, verdict: Result<(), Failure>) -> Finding {

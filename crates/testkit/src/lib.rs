@@ -1,4 +1,4 @@
-//! Real servers for tests: databases, vhosts, targets, mail providers.
+//! Real servers for tests: databases, vhosts, targets, name servers, mail providers.
 //!
 //! Only tests link it, so it may panic: a server that does not start ends the test with a
 //! sentence. Nothing here is a mock; everything listens on a real socket of 127.0.0.1. Start
@@ -13,12 +13,14 @@
 )]
 
 pub mod database;
+pub mod dns;
 pub mod eventually;
 pub mod resend;
 pub mod target;
 pub mod vhost;
 
 pub use database::TestDb;
+pub use dns::{FakeDns, Reply};
 pub use eventually::eventually;
 pub use resend::FakeResend;
 pub use target::{Authority, Certificate, FakeTarget, Step};

@@ -9,6 +9,8 @@
 
 mod bombs;
 mod certificates;
+mod names;
+mod network;
 mod pipeline;
 mod program;
 mod redirects;

@@ -118,4 +118,9 @@ async fn a_failure_after_a_redirect_says_so() {
     let result = run(&engine(&[target.addr, closed], &[]), &job(&target.url("/"))).await;
     let message = assert_down(&result, ErrorKind::ConnectRefused);
     assert!(message.ends_with("(after 1 redirect)"), "{message}");
+    assert_eq!(
+        (result.hops, result.status_code, result.latency_us),
+        (1, None, None),
+        "the first hop's 302 is not what was found"
+    );
 }

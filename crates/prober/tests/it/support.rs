@@ -1,6 +1,7 @@
 //! What every test needs: an engine that may probe one target, a job, and the target.
 
 pub(crate) mod authority;
+pub(crate) mod own_network;
 pub(crate) mod target;
 
 use std::net::SocketAddr;
@@ -54,6 +55,17 @@ pub(crate) fn engine(opened: &[SocketAddr], roots: &[CertificateDer<'static>]) -
     };
     let nobody = "127.0.0.1:1".parse().unwrap();
     Engine::new(config, Resolver::with_name_server(nobody).unwrap()).unwrap()
+}
+
+/// An engine with the guard as a public service has it: nothing private is opened.
+pub(crate) fn public_engine(name_server: SocketAddr, roots: &[CertificateDer<'static>]) -> Engine {
+    let config = EngineConfig {
+        policy: Policy::public_only(),
+        extra_roots: roots.to_vec(),
+        user_agent: "Pulsemon/0.1".to_owned(),
+        per_address: 64,
+    };
+    Engine::new(config, Resolver::with_name_server(name_server).unwrap()).unwrap()
 }
 
 pub(crate) async fn run(engine: &Engine, job: &ProbeJob) -> ProbeResult {

@@ -54,8 +54,17 @@ impl Target {
     }
 
     pub(crate) async fn tls_answering(config: ServerConfig, answer: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::tls_on(listener, config, answer)
+    }
+
+    pub(crate) fn tls_on(
+        listener: TcpListener,
+        config: ServerConfig,
+        answer: &'static [u8],
+    ) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::start("https", move |stream| {
+        Self::on("https", listener, move |stream| {
             let acceptor = acceptor.clone();
             async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else {
@@ -66,7 +75,6 @@ impl Target {
                 drop(stream.shutdown().await);
             }
         })
-        .await
     }
 
     pub(crate) async fn start<F, W>(scheme: &'static str, script: F) -> Self
@@ -75,6 +83,15 @@ impl Target {
         W: Future<Output = ()> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(scheme, listener, script)
+    }
+
+    /// The same where the test says.
+    pub(crate) fn on<F, W>(scheme: &'static str, listener: TcpListener, script: F) -> Self
+    where
+        F: Fn(TcpStream) -> W + Send + Sync + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
         let addr = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = connections.clone();

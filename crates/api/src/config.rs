@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use guard::AllowRule;
+use guard::{AllowRule, IpNet};
 use runtime::env::{
     AppEnv, BrokerConfig, DatabaseConfig, EnvErrors, KeyPair, OpsConfig, Reader, Vars,
 };
@@ -28,6 +28,10 @@ pub struct Config {
     pub limits: Limits,
     /// What `PROBE_ALLOW_CIDRS` opens beyond the public internet.
     pub probe_allow: Vec<AllowRule>,
+    /// What `PROBE_DENY_CIDRS` closes beyond the built-in list.
+    pub probe_deny: Vec<IpNet>,
+    /// Names that are refused with all below them (`PROBE_DENY_NAMES`).
+    pub probe_deny_names: Vec<String>,
     /// Length of the rolling window of SLA and latency figures, in days: 1 to 365.
     pub sla_window_days: u16,
     /// Slots that must be judged before an SLA can be breached (`SLA_MIN_CHECKS`).
@@ -88,6 +92,8 @@ impl Config {
         let auth = auth(&r, production);
         let limits = limits(&r);
         let probe_allow = probe_allow(&r);
+        let probe_deny = r.list::<IpNet>("PROBE_DENY_CIDRS");
+        let probe_deny_names = r.list::<String>("PROBE_DENY_NAMES");
         let sla_window_days = r.ranged("SLA_WINDOW_DAYS", 30_u16, 1..=365);
         let sla_min_checks = r.ranged("SLA_MIN_CHECKS", 10_u64, 1..=1_000_000);
         refuse_verification(&r, production);
@@ -102,6 +108,8 @@ impl Config {
                 auth: auth?,
                 limits: limits?,
                 probe_allow: probe_allow?,
+                probe_deny: probe_deny?,
+                probe_deny_names: probe_deny_names?,
                 sla_window_days: sla_window_days?,
                 sla_min_checks: sla_min_checks?,
             })

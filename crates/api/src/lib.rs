@@ -97,6 +97,9 @@ async fn assemble(
             "PROBE_ALLOW_CIDRS opens what is not public"
         );
     }
+    let policy = guard::Policy::allowing(config.probe_allow.clone())
+        .denying(config.probe_deny.clone())
+        .with_own_names(config.probe_deny_names.clone());
     Ok(Api {
         db: Db::connect(&config.database)?,
         clock,
@@ -105,7 +108,7 @@ async fn assemble(
         refresh_keys: auth::RefreshKeys::new(&config.auth.jwt_keys)?,
         passwords: auth::Passwords::new(config.auth.bcrypt_cost).await?,
         cursors: cursor::Cursors::new(&config.auth.jwt_keys)?,
-        url_judge: services::UrlJudge::new(guard::Policy::allowing(config.probe_allow.clone()))?,
+        url_judge: services::UrlJudge::new(policy)?,
         nudges,
         turns: turns::Turns::new(),
         schema_is_current: AtomicBool::new(false),

@@ -18,6 +18,8 @@ mod ports;
 mod ranges;
 mod resolve;
 
+pub use ipnet::IpNet;
+
 pub use allow::{AllowRule, AllowRuleError};
 pub use dial::{CONNECTION_STAGGER, CheckedAddr, DialError, connect, connect_any};
 pub use judge::{MAX_URL_BYTES, Refusal, Scheme, Target, judge_text, judge_url};

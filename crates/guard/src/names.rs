@@ -60,7 +60,7 @@ pub(crate) fn classify(name: &str) -> NameKind {
 }
 
 /// Whether `name` is `suffix` or ends with `.suffix`.
-fn ends_with_label(name: &str, suffix: &str) -> bool {
+pub(crate) fn ends_with_label(name: &str, suffix: &str) -> bool {
     name.strip_suffix(suffix)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

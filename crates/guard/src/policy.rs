@@ -37,7 +37,7 @@ impl Policy {
         self
     }
 
-    /// Refuses the names of the deployment's own servers, whatever they resolve to.
+    /// Refuses the names of the deployment's own servers and all names below them, whatever they resolve to.
     #[must_use]
     pub fn with_own_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
         self.own_names = names
@@ -57,9 +57,11 @@ impl Policy {
         !self.allow.is_empty()
     }
 
-    /// Whether `name` (normalised) is one of the deployment's own.
+    /// Whether `name` (normalised) is one of the deployment's own, or below one.
     pub(crate) fn is_own_name(&self, name: &str) -> bool {
-        self.own_names.iter().any(|own| own == name)
+        self.own_names
+            .iter()
+            .any(|own| names::ends_with_label(name, own))
     }
 
     /// Whether `port` can be right for some address, before the address is known.
@@ -71,10 +73,10 @@ impl Policy {
     /// Judges one address that is about to be dialled. This is the rule that holds when all others are fooled.
     pub(crate) fn judge(&self, addr: SocketAddr) -> Result<(), Refusal> {
         let ip = addr.ip();
-        if let Some(net) = self.deny.iter().find(|net| net.contains(&ip)) {
+        if self.deny.iter().any(|net| net.contains(&ip)) {
             return Err(Refusal::Address {
                 ip,
-                range: format!("closed by this installation ({net})"),
+                range: "closed by this installation".to_owned(),
             });
         }
         if self.allow.iter().any(|rule| rule.names_port(addr)) {

@@ -429,6 +429,11 @@ fn what_an_operator_closes_stays_closed_and_his_own_names_are_refused() {
         Err(Refusal::Name { .. })
     ));
     assert!(matches!(judge("http://broker/"), Err(Refusal::Name { .. })));
+    assert!(matches!(
+        judge("http://replica.DB.example.com./"),
+        Err(Refusal::Name { .. })
+    ));
+    assert!(judge("http://notdb.example.com/").is_ok());
     assert!(judge("http://example.com/").is_ok());
 }
 

@@ -46,6 +46,8 @@ pub struct Config {
     pub allow: Vec<AllowRule>,
     /// What is closed beyond the built-in list.
     pub deny: Vec<IpNet>,
+    /// Names that are refused with all below them.
+    pub deny_names: Vec<String>,
     /// Roots trusted beside Mozilla's.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Sent with every request.
@@ -56,7 +58,7 @@ pub struct Config {
 
 impl Config {
     /// Reads `AMQP_URL`, `OPS_PORT`, `REGION`, `WORKER_POOL_SIZE`, `PROBES_PER_TENANT`, `PROBES_PER_ADDRESS`,
-    /// `PROBE_ALLOW_CIDRS`, `PROBE_DENY_CIDRS`, `PROBE_EXTRA_CA_FILE` and `APP_BASE_URL`.
+    /// `PROBE_ALLOW_CIDRS`, `PROBE_DENY_CIDRS`, `PROBE_DENY_NAMES`, `PROBE_EXTRA_CA_FILE` and `APP_BASE_URL`.
     ///
     /// # Errors
     /// Every variable that is missing or wrong.
@@ -71,6 +73,7 @@ impl Config {
         let per_address = r.ranged("PROBES_PER_ADDRESS", DEFAULT_PER_ADDRESS, 1..=MAX_POOL);
         let allow = allow_rules(&r);
         let deny = r.list::<IpNet>("PROBE_DENY_CIDRS");
+        let deny_names = r.list::<String>("PROBE_DENY_NAMES");
         let extra_roots = extra_roots(&r);
         let user_agent = user_agent(&r);
         r.finish(|| {
@@ -83,6 +86,7 @@ impl Config {
                 per_address: per_address?,
                 allow: allow?,
                 deny: deny?,
+                deny_names: deny_names?,
                 extra_roots: extra_roots?,
                 user_agent: user_agent?,
                 name_server: None,
@@ -90,9 +94,15 @@ impl Config {
         })
     }
 
-    /// The broker's host, which is nobody's service. Addresses need no name rule, and `localhost` is judged by its
-    /// address.
-    pub(crate) fn own_names(&self) -> Option<String> {
+    /// What the operator refused, and the broker's host, which is nobody's service.
+    pub(crate) fn own_names(&self) -> Vec<String> {
+        let mut names = self.deny_names.clone();
+        names.extend(self.broker_name());
+        names
+    }
+
+    /// Addresses need no name rule, and `localhost` is judged by its address.
+    fn broker_name(&self) -> Option<String> {
         let url = Url::parse(self.broker.amqp_url.expose_secret()).ok()?;
         let host = url.host_str()?;
         let is_address = host
@@ -161,6 +171,7 @@ mod tests {
         let vars = HashMap::from([
             ("AMQP_URL", "amqp://u:p@broker.example/v"),
             ("APP_BASE_URL", "https://status.example"),
+            ("PROBE_DENY_NAMES", "internal.example, db.example"),
         ]);
         let config = Config::from_env(&vars).unwrap();
         assert_eq!(
@@ -169,7 +180,10 @@ mod tests {
         );
         assert_eq!(config.region, "default");
         assert_eq!(config.user_agent, "Pulsemon/0.1 (+https://status.example/)");
-        assert_eq!(config.own_names().as_deref(), Some("broker.example"));
+        assert_eq!(
+            config.own_names(),
+            ["internal.example", "db.example", "broker.example"]
+        );
         assert!(config.allow.is_empty() && config.deny.is_empty() && config.extra_roots.is_empty());
     }
 

@@ -50,6 +50,7 @@ impl Stage {
             per_address: 50,
             allow: AllowRule::parse_list("127.0.0.0/8").unwrap(),
             deny: vec![],
+            deny_names: vec![],
             extra_roots: vec![],
             user_agent: "Pulsemon/0.1".into(),
             name_server: None,

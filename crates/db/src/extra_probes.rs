@@ -22,7 +22,8 @@ pub struct ExtraProbe {
     pub kind: String,
     pub scheduled_at: DateTime<Utc>,
     pub config_version: i32,
-    /// Not sent before this time (a `first` that has to wait its turn, a jittered catch-up).
+    /// Not sent before this time: [`ExtraProbe::scheduled_at`] at first, later when a claim of it
+    /// is over or another try is due.
     pub dispatch_at: DateTime<Utc>,
     pub avoid_prober: Option<String>,
     /// For `confirm`: the kind and time of the failure it may void.
@@ -51,7 +52,6 @@ pub struct DueProbe {
     pub kind: String,
     pub scheduled_at: DateTime<Utc>,
     pub config_version: i32,
-    pub dispatch_at: DateTime<Utc>,
     pub avoid_prober: Option<String>,
     pub answers: Option<serde_json::Value>,
     pub user_id: Uuid,
@@ -65,50 +65,43 @@ pub struct DueProbe {
     pub current_version: i32,
 }
 
-/// Locks up to `limit` probes whose time has come, oldest first. Leaves out what another
-/// scheduler holds.
-///
-/// # Errors
-/// The connection is gone.
-pub async fn lock_due(
-    conn: &mut Conn,
-    now: DateTime<Utc>,
-    limit: i64,
-) -> QueryResult<Vec<DueProbe>> {
-    statement::<DueColumns>(
-        "SELECT e.service_id, e.region, e.kind, e.scheduled_at, e.config_version, e.dispatch_at, \
-                e.avoid_prober, e.answers, s.user_id, s.url, s.interval_ms, s.timeout_ms, \
-                s.expected_status, s.follow_redirects, s.is_active, s.config_version \
-           FROM extra_probes e JOIN services s ON s.id = e.service_id \
-          WHERE e.dispatch_at <= $1 \
-          ORDER BY e.dispatch_at LIMIT $2 FOR UPDATE OF e SKIP LOCKED",
-    )
-    .bind::<Timestamptz, _>(&now)
-    .bind::<BigInt, _>(&limit)
-    .load(conn)
-    .await
+/// Which probes to claim.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// Those whose time had come by now.
+    pub now: DateTime<Utc>,
+    /// Nobody else finds them before this time: dispatch and [`delete`] them until then.
+    pub until: DateTime<Utc>,
+    /// Regions to leave out.
+    pub except: &'a [String],
+    /// At most so many.
+    pub limit: i64,
 }
 
-/// Forgets probes that were dispatched or are no longer wanted.
+/// Claims probes whose time has come, those that have waited longest for a turn first, by moving
+/// their `dispatch_at`. Leaves out what another scheduler is claiming. No row stays locked: one
+/// whose claimant dies is found again when the claim is over.
 ///
 /// # Errors
 /// The connection is gone.
-pub async fn delete(conn: &mut Conn, rows: &[&DueProbe]) -> QueryResult<usize> {
-    let services: Vec<Uuid> = rows.iter().map(|row| row.service_id).collect();
-    let regions: Vec<&str> = rows.iter().map(|row| row.region.as_str()).collect();
-    let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
-    let times: Vec<DateTime<Utc>> = rows.iter().map(|row| row.scheduled_at).collect();
-    statement::<()>(
-        "DELETE FROM extra_probes e USING unnest($1, $2, $3, $4) \
-             AS d (service_id, region, kind, scheduled_at) \
+pub async fn claim_due(conn: &mut Conn, claim: &Claim<'_>) -> QueryResult<Vec<DueProbe>> {
+    statement::<DueColumns>(
+        "WITH due AS ( \
+             SELECT service_id, region, kind, scheduled_at FROM extra_probes \
+              WHERE dispatch_at <= $1 AND region <> ALL ($2) \
+              ORDER BY dispatch_at LIMIT $3 FOR UPDATE SKIP LOCKED) \
+         UPDATE extra_probes e SET dispatch_at = $4 FROM due d, services s \
           WHERE e.service_id = d.service_id AND e.region = d.region AND e.kind = d.kind \
-            AND e.scheduled_at = d.scheduled_at",
+            AND e.scheduled_at = d.scheduled_at AND s.id = e.service_id \
+         RETURNING e.service_id, e.region, e.kind, e.scheduled_at, e.config_version, \
+                e.avoid_prober, e.answers, s.user_id, s.url, s.interval_ms, s.timeout_ms, \
+                s.expected_status, s.follow_redirects, s.is_active, s.config_version",
     )
-    .bind::<Array<SqlUuid>, _>(&services)
-    .bind::<Array<Text>, _>(&regions)
-    .bind::<Array<Text>, _>(&kinds)
-    .bind::<Array<Timestamptz>, _>(&times)
-    .execute(conn)
+    .bind::<Timestamptz, _>(&claim.now)
+    .bind::<Array<Text>, _>(claim.except)
+    .bind::<BigInt, _>(&claim.limit)
+    .bind::<Timestamptz, _>(&claim.until)
+    .load(conn)
     .await
 }
 
@@ -118,7 +111,6 @@ type DueColumns = (
     Text,
     Timestamptz,
     Integer,
-    Timestamptz,
     Nullable<Text>,
     Nullable<Jsonb>,
     SqlUuid,
@@ -130,6 +122,70 @@ type DueColumns = (
     Bool,
     Integer,
 );
+
+/// Gives claimed probes back that could not be dispatched, for another try at `again_at`.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn put_back(
+    conn: &mut Conn,
+    rows: &[&DueProbe],
+    again_at: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let keys = Keys::of(rows);
+    statement::<()>(
+        "UPDATE extra_probes e SET dispatch_at = $1 FROM unnest($2, $3, $4, $5) \
+             AS d (service_id, region, kind, scheduled_at) \
+          WHERE e.service_id = d.service_id AND e.region = d.region AND e.kind = d.kind \
+            AND e.scheduled_at = d.scheduled_at",
+    )
+    .bind::<Timestamptz, _>(&again_at)
+    .bind::<Array<SqlUuid>, _>(&keys.services)
+    .bind::<Array<Text>, _>(&keys.regions)
+    .bind::<Array<Text>, _>(&keys.kinds)
+    .bind::<Array<Timestamptz>, _>(&keys.times)
+    .execute(conn)
+    .await
+}
+
+/// Forgets probes that were dispatched or are no longer wanted.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn delete(conn: &mut Conn, rows: &[&DueProbe]) -> QueryResult<usize> {
+    let keys = Keys::of(rows);
+    statement::<()>(
+        "DELETE FROM extra_probes e USING unnest($1, $2, $3, $4) \
+             AS d (service_id, region, kind, scheduled_at) \
+          WHERE e.service_id = d.service_id AND e.region = d.region AND e.kind = d.kind \
+            AND e.scheduled_at = d.scheduled_at",
+    )
+    .bind::<Array<SqlUuid>, _>(&keys.services)
+    .bind::<Array<Text>, _>(&keys.regions)
+    .bind::<Array<Text>, _>(&keys.kinds)
+    .bind::<Array<Timestamptz>, _>(&keys.times)
+    .execute(conn)
+    .await
+}
+
+/// The primary keys of rows, as columns.
+struct Keys<'a> {
+    services: Vec<Uuid>,
+    regions: Vec<&'a str>,
+    kinds: Vec<&'a str>,
+    times: Vec<DateTime<Utc>>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(rows: &[&'a DueProbe]) -> Self {
+        Self {
+            services: rows.iter().map(|row| row.service_id).collect(),
+            regions: rows.iter().map(|row| row.region.as_str()).collect(),
+            kinds: rows.iter().map(|row| row.kind.as_str()).collect(),
+            times: rows.iter().map(|row| row.scheduled_at).collect(),
+        }
+    }
+}
 
 /// Forgets every wanted probe of a service that is edited or paused.
 ///

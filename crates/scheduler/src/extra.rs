@@ -1,17 +1,18 @@
 //! Probes outside the schedule: dispatched as soon as their row is found, by a nudge or by the
-//! sweep of every second, and deleted with the confirm.
+//! sweep of every second, and deleted after the confirm.
 
 mod job;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bus::{Delivery, Subscription, ack_all, decode};
+use bus::{Delivery, PublishOutcome, Subscription, ack_all, decode};
 use chrono::TimeDelta;
-use db::Conn;
-use db::extra_probes::{self, DueProbe};
+use db::extra_probes::{self, Claim, DueProbe};
+use models::Time;
 use models::message::ProbeRequest;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use crate::batch::Batches;
 use crate::{Parts, metric};
@@ -21,13 +22,16 @@ use job::{Unwanted, job};
 pub(crate) const PREFETCH: u16 = 200;
 /// How soon a row is found that nobody announced, and how often a refused one is tried again.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Rows of one transaction.
+/// A refused row's next try: well before the next sweep, so that this one finds it.
+const AGAIN: TimeDelta = TimeDelta::milliseconds(500);
+/// Rows of one claim. At most so many messages: the broker's answers come within one confirm timeout.
 const AT_A_TIME: usize = 200;
 /// Whoever wrote a row did so by a clock of its own: a row that was nudged must not look as if its
 /// time were still to come. A prober waits for `scheduled_at` anyway.
 const SLACK: TimeDelta = TimeDelta::milliseconds(250);
-/// As for cursors: rows held for longer may be somebody else's.
-const HOLD: Duration = Duration::from_secs(4);
+/// How long a claimed row is ours: longer than a publish waits for its confirms. After it, the row
+/// of a scheduler that died is found again.
+const CLAIM: TimeDelta = TimeDelta::seconds(5);
 
 /// Dispatches until shutdown.
 pub(crate) async fn run(parts: Parts, mut requests: Subscription) {
@@ -76,31 +80,28 @@ async fn settle(nudges: Vec<Delivery>) {
     ack_all(good).await;
 }
 
-/// Dispatches what is due, until nothing is or something has to wait.
+/// Dispatches what is due, until nothing is or all of it has to wait. A region that refuses is left
+/// alone until the next look, so that it holds up no other.
 async fn all_due(parts: &Parts) -> anyhow::Result<()> {
+    let (mut waiting, mut refused) = (0, Vec::new());
     loop {
-        let done = parts
-            .db
-            .transaction(async |conn: &mut Conn| {
-                let deadline = Instant::now() + HOLD;
-                tokio::time::timeout_at(deadline, some_due(parts, conn))
-                    .await
-                    .context("rows were held for too long")?
-            })
-            .await?;
+        let done = some_due(parts, &refused).await?;
         done.count();
-        let more = done.found >= AT_A_TIME && done.waiting == 0;
-        if !more || parts.shutdown.is_requested() {
+        waiting += done.waiting;
+        refused.extend(done.refused_by);
+        if done.found < AT_A_TIME || parts.shutdown.is_requested() {
+            metric::extra_waiting(waiting);
             return Ok(());
         }
     }
 }
 
-async fn some_due(parts: &Parts, conn: &mut Conn) -> anyhow::Result<Done> {
+/// Claims rows, publishes their jobs with confirms, then deletes them. Nothing is locked while the
+/// broker is awaited, so an edit of a service never waits for it. Whoever dies in between leaves
+/// rows that are published again, with the same probe ids.
+async fn some_due(parts: &Parts, except: &[String]) -> anyhow::Result<Done> {
     let now = parts.clock.now();
-    let rows = extra_probes::lock_due(conn, now + SLACK, i64::try_from(AT_A_TIME)?)
-        .await
-        .context("read due extra probes")?;
+    let rows = claim(parts, now, except).await?;
     let mut done = Done {
         found: rows.len(),
         ..Done::default()
@@ -116,41 +117,92 @@ async fn some_due(parts: &Parts, conn: &mut Conn) -> anyhow::Result<Done> {
             }
         }
     }
-    let sent = publish(parts, batches).await?;
-    done.waiting = rows.len() - finished.len() - sent.len();
-    done.dispatched = sent.iter().map(|row| row.kind.clone()).collect();
-    finished.extend(sent);
-    extra_probes::delete(conn, &finished)
-        .await
-        .context("delete extra probes")?;
+    let answered = publish(parts, batches).await?;
+    done.dispatched = answered.sent.iter().map(|row| row.kind.clone()).collect();
+    done.waiting = answered.waiting.len();
+    done.refused_by = answered
+        .waiting
+        .iter()
+        .map(|row| row.region.clone())
+        .collect();
+    finished.extend(answered.sent);
+    settle_rows(parts, &finished, &answered.waiting).await?;
     Ok(done)
 }
 
-/// The rows whose jobs the broker has; the others stay for the next sweep.
+async fn claim(parts: &Parts, now: Time, except: &[String]) -> anyhow::Result<Vec<DueProbe>> {
+    let claim = Claim {
+        now: now + SLACK,
+        until: now + CLAIM,
+        except,
+        limit: i64::try_from(AT_A_TIME)?,
+    };
+    let mut conn = parts.db.conn().await?;
+    let mut rows = extra_probes::claim_due(&mut conn, &claim)
+        .await
+        .context("claim due extra probes")?;
+    rows.sort_by_key(|row| row.scheduled_at);
+    Ok(rows)
+}
+
+async fn settle_rows(
+    parts: &Parts,
+    finished: &[&DueProbe],
+    waiting: &[&DueProbe],
+) -> anyhow::Result<()> {
+    if finished.is_empty() && waiting.is_empty() {
+        return Ok(());
+    }
+    let mut conn = parts.db.conn().await?;
+    if !finished.is_empty() {
+        extra_probes::delete(&mut conn, finished)
+            .await
+            .context("delete extra probes")?;
+    }
+    if !waiting.is_empty() {
+        extra_probes::put_back(&mut conn, waiting, parts.clock.now() + AGAIN)
+            .await
+            .context("put extra probes back")?;
+    }
+    Ok(())
+}
+
+/// What the broker said of each row's job.
+#[derive(Debug, Default)]
+struct Answered<'a> {
+    sent: Vec<&'a DueProbe>,
+    /// Refused, or without an answer.
+    waiting: Vec<&'a DueProbe>,
+}
+
 async fn publish<'a>(
     parts: &Parts,
     batches: Batches<&'a DueProbe>,
-) -> anyhow::Result<Vec<&'a DueProbe>> {
+) -> anyhow::Result<Answered<'a>> {
     let (mut messages, mut rows) = (Vec::new(), Vec::new());
     for batch in batches.finish()? {
         messages.push(batch.message);
         rows.push(batch.items);
     }
+    let mut answered = Answered::default();
     let outcomes = match parts.bus.publisher().publish(messages).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
             tracing::debug!("extra probes wait: {error}");
-            return Ok(Vec::new());
+            answered.waiting = rows.into_iter().flatten().collect();
+            return Ok(answered);
         }
     };
-    let stored = rows
-        .into_iter()
-        .zip(outcomes)
-        .filter(|(_, outcome)| outcome.is_stored());
-    Ok(stored.flat_map(|(rows, _)| rows).collect())
+    for (rows, outcome) in rows.into_iter().zip(outcomes) {
+        match outcome {
+            PublishOutcome::Stored => answered.sent.extend(rows),
+            PublishOutcome::Refused | PublishOutcome::Unroutable => answered.waiting.extend(rows),
+        }
+    }
+    Ok(answered)
 }
 
-/// What one transaction did, counted once it is committed.
+/// What one look did.
 #[derive(Debug, Default)]
 struct Done {
     found: usize,
@@ -158,6 +210,7 @@ struct Done {
     dispatched: Vec<String>,
     dropped: Vec<&'static str>,
     waiting: usize,
+    refused_by: BTreeSet<String>,
 }
 
 impl Done {
@@ -168,6 +221,5 @@ impl Done {
         for reason in &self.dropped {
             metric::extra_dropped(reason);
         }
-        metric::extra_waiting(self.waiting);
     }
 }

@@ -15,6 +15,7 @@
 pub mod database;
 pub mod dns;
 pub mod eventually;
+pub mod proxy;
 pub mod resend;
 pub mod target;
 pub mod vhost;
@@ -22,6 +23,7 @@ pub mod vhost;
 pub use database::TestDb;
 pub use dns::{FakeDns, Reply};
 pub use eventually::eventually;
+pub use proxy::Proxy;
 pub use resend::FakeResend;
 pub use target::{Authority, Certificate, FakeTarget, Step};
 pub use vhost::TestVhost;

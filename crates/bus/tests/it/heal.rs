@@ -1,11 +1,10 @@
 //! Lost connections, cancelled consumers, deleted queues.
 
-use crate::proxy::Proxy;
 use crate::{n_of, next, number, publish_until_stored};
 use bus::{BusConfig, Declares, PublishError, PublishOutcome, Route};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use testkit::{TestVhost, eventually};
+use testkit::{Proxy, TestVhost, eventually};
 
 #[tokio::test]
 async fn closed_connections_heal_and_nothing_acknowledged_or_stored_is_lost() {

@@ -12,7 +12,6 @@ mod bury;
 mod consume;
 mod encrypted;
 mod heal;
-mod proxy;
 mod publish;
 mod rights;
 

@@ -8,6 +8,7 @@
 )]
 
 mod clock;
+mod extra_probes;
 mod migrations;
 mod partitions;
 mod pool;

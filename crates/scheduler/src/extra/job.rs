@@ -29,7 +29,7 @@ pub(super) fn job(row: &DueProbe, now: Time, regions: &[String]) -> Result<Probe
         return Err(Unwanted("unknown_region"));
     }
     let patience = patience(kind, row.interval_ms);
-    if row.dispatch_at + patience <= now {
+    if row.scheduled_at + patience <= now {
         return Err(Unwanted("stale"));
     }
     let answers = row.answers.clone().map(serde_json::from_value);
@@ -88,9 +88,8 @@ mod tests {
             service_id: uuid::Uuid::from_u128(7),
             region: "default".into(),
             kind: kind.into(),
-            scheduled_at: at(-1),
+            scheduled_at: at(0),
             config_version: 3,
-            dispatch_at: at(0),
             avoid_prober: Some("prober-1".into()),
             answers: Some(json!({"kind": "slot", "scheduled_at": "2026-01-31T12:00:01.500Z"})),
             user_id: uuid::Uuid::from_u128(1),
@@ -112,7 +111,7 @@ mod tests {
     fn a_job_carries_what_the_row_and_the_service_say() {
         let row = row("confirm");
         let job = decide(&row, at(1)).unwrap();
-        assert_eq!(job.scheduled_at, at(-1));
+        assert_eq!(job.scheduled_at, at(0));
         assert_eq!(job.expected_status, 204);
         assert_eq!(job.avoid_prober.as_deref(), Some("prober-1"));
         let expected = Answers {

@@ -6,7 +6,7 @@ use models::Time;
 use models::message::ProbeRequest;
 use models::probe::{Answers, ProbeKind};
 use serde_json::json;
-use testkit::eventually;
+use testkit::{Proxy, eventually};
 
 use crate::rig::{JOBS, Rig, Service};
 
@@ -186,4 +186,65 @@ async fn a_confirm_travels_alone_with_what_it_answers() {
         scheduled_at: at,
     };
     assert_eq!(confirm.answers.as_ref(), Some(&expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_is_locked_while_the_broker_is_awaited_and_none_is_lost_when_it_goes_away() {
+    let rig = Rig::new().await;
+    let service = calm(&rig).await;
+    let wire = Proxy::to(rig.vhost.amqp_url()).await;
+    let mut config = rig.config();
+    config.broker.amqp_url = wire.amqp_url();
+    let running = rig.start_with(config);
+    let at = rig.now().await;
+    want(&rig, service, "first", 2, at).await;
+    eventually(async || wanted(&rig).await == 0).await;
+    wire.freeze();
+    let next = rig.now().await;
+    want(&rig, service, "manual", 2, next).await;
+    let claimed = "SELECT count(*) FROM extra_probes WHERE dispatch_at > scheduled_at";
+    eventually(async || rig.db.value::<i64>(claimed).await == 1).await;
+    // As an edit does; it would fail at once.
+    rig.run("SELECT FROM extra_probes FOR UPDATE NOWAIT").await;
+    wire.cut();
+    let sent = rig.jobs().keys(2).await;
+    assert_eq!(sent, [(service.id, at, 2), (service.id, next, 2)]);
+    eventually(async || wanted(&rig).await == 0).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_takes_nothing_holds_up_no_other() {
+    let rig = Rig::new().await;
+    let service = calm(&rig).await;
+    let mut config = rig.config();
+    config.regions = vec!["default".into(), "full".into()];
+    let running = rig.start_with(config);
+    rig.caught_up().await;
+    rig.vhost.limit_length("^probe-jobs.v1.full", 1).await;
+    eventually(async || {
+        let filler = Outgoing::bytes(Route::jobs("full"), "filler", b"{}".to_vec()).unwrap();
+        let outcome = rig.bus.publisher().publish_one(filler).await.unwrap();
+        !outcome.is_stored()
+    })
+    .await;
+    // More than one look takes, and older.
+    let at = rig.now().await;
+    rig.run(format!(
+        "INSERT INTO extra_probes (service_id, region, kind, scheduled_at, config_version, \
+            dispatch_at, created_at) \
+         SELECT '{id}', 'full', 'first', at, 2, at, at \
+           FROM generate_series(1, 500) n, \
+                LATERAL (SELECT '{at}'::timestamptz - n * interval '1 s') t (at)",
+        id = service.id,
+        at = at.to_rfc3339(),
+    ))
+    .await;
+    want(&rig, service, "first", 2, at).await;
+    let sent = rig.jobs().keys(1).await;
+    assert_eq!(sent, [(service.id, at, 2)]);
+    running.stop().await;
+    let here = "SELECT count(*) FROM extra_probes WHERE region = 'default'";
+    assert_eq!(rig.db.value::<i64>(here).await, 0);
+    assert!(wanted(&rig).await > 400);
 }

@@ -1,4 +1,4 @@
-//! A wire to the broker that can be cut.
+//! A wire to the broker that can be cut or frozen.
 
 use std::net::SocketAddr;
 
@@ -14,8 +14,9 @@ enum Fault {
     Freeze,
 }
 
-/// Ends with all its connections when it is dropped.
-pub(crate) struct Proxy {
+/// Forwards connections to a broker; ends with all of them when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
     address: SocketAddr,
     target: url::Url,
     cut: broadcast::Sender<Fault>,
@@ -23,7 +24,11 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn to(amqp_url: SecretString) -> Self {
+    /// Listens on a free port for connections to the broker of `amqp_url`.
+    ///
+    /// # Panics
+    /// When the address cannot be read, or no port is free.
+    pub async fn to(amqp_url: SecretString) -> Self {
         let target: url::Url = amqp_url.expose_secret().parse().unwrap();
         let to = format!(
             "{}:{}",
@@ -60,19 +65,23 @@ impl Proxy {
     }
 
     /// The same vhost and user, through the proxy.
-    pub(crate) fn amqp_url(&self) -> SecretString {
+    ///
+    /// # Panics
+    /// Never: an AMQP address takes a port.
+    #[must_use]
+    pub fn amqp_url(&self) -> SecretString {
         let mut url = self.target.clone();
         url.set_port(Some(self.address.port())).unwrap();
         String::from(url).into()
     }
 
     /// Ends every connection, in the middle of whatever it carries; new ones are welcome.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         drop(self.cut.send(Fault::Cut));
     }
 
     /// Keeps every connection open and carries nothing on it any more; new ones are welcome.
-    pub(crate) fn freeze(&self) {
+    pub fn freeze(&self) {
         drop(self.cut.send(Fault::Freeze));
     }
 }

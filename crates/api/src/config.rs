@@ -7,6 +7,8 @@ use runtime::env::{
     AppEnv, BrokerConfig, DatabaseConfig, EnvErrors, KeyPair, OpsConfig, Reader, Vars,
 };
 
+use crate::client::TrustedProxy;
+
 /// Everything the api can be told.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -22,6 +24,8 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// What a browser may call us from (`ALLOWED_ORIGINS`).
     pub origins: Origins,
+    /// Whose `X-Forwarded-For` is believed (`TRUSTED_PROXIES`).
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Accounts and tokens.
     pub auth: AuthConfig,
     /// What a tenant may create.
@@ -89,6 +93,7 @@ impl Config {
         let database = database(&r);
         let broker = BrokerConfig::read(&r);
         let origins = origins(&r, production);
+        let trusted_proxies = r.list("TRUSTED_PROXIES");
         let auth = auth(&r, production);
         let limits = limits(&r);
         let probe_allow = probe_allow(&r);
@@ -105,6 +110,7 @@ impl Config {
                 database: database?,
                 broker: broker?,
                 origins: origins?,
+                trusted_proxies: trusted_proxies?,
                 auth: auth?,
                 limits: limits?,
                 probe_allow: probe_allow?,

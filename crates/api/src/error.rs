@@ -81,6 +81,15 @@ impl Problem {
         )
     }
 
+    /// 403: who asks is known, and may not.
+    pub(crate) fn forbidden(
+        slug: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::new(StatusCode::FORBIDDEN, slug, title, detail)
+    }
+
     /// 404: missing, malformed or someone else's; one text for all three.
     pub(crate) fn not_found() -> Self {
         Self::new(

@@ -6,6 +6,7 @@
 
 mod app;
 mod auth;
+mod client;
 mod config;
 mod cursor;
 mod error;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use app::Api;
+pub use client::{NotAProxy, TrustedProxy};
 pub use config::{AuthConfig, Config, Limits, Origins};
 
 /// Runs the process until `shutdown`.

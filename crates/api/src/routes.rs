@@ -3,7 +3,7 @@
 use actix_web::web::{self, ServiceConfig};
 
 use crate::error::Problem;
-use crate::handlers::{auth, dashboard, health, services};
+use crate::handlers::{admin, audit, auth, dashboard, health, services};
 use crate::reply::Reply;
 
 /// A resource that says in `Allow` what it answers to. A `GET` answers `HEAD` too.
@@ -43,6 +43,8 @@ fn api(config: &mut ServiceConfig) {
             "GET, HEAD, PUT, PATCH, DELETE"
         ))
         .service(resource!("/services/{id}/probe", post => services::probe; "POST"))
+        .service(resource!("/audit", get => audit::mine; "GET, HEAD"))
+        .service(resource!("/admin/audit", get => admin::log; "GET, HEAD"))
         .configure(dashboard::routes);
 }
 

@@ -1,5 +1,6 @@
 //! What answers look like: the contract's field names, its times and its figures.
 
+pub(crate) mod audit;
 pub(crate) mod figures;
 pub(crate) mod format;
 pub(crate) mod incident;

@@ -7,6 +7,7 @@
 //! hot statements are written with `statement.rs`.
 
 pub mod alerts;
+pub mod audit;
 pub mod certificates;
 pub mod cursor;
 pub mod deliveries;

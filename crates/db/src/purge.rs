@@ -96,6 +96,10 @@ pub enum Aged {
     Alerts,
     /// Refresh tokens, by their expiry.
     RefreshTokens,
+    /// Security events, by their time.
+    AuditLog,
+    /// Counters of requests, by the end of their window.
+    RateLimits,
 }
 
 /// Deletes at most `limit` rows older than `before` and returns how many went.
@@ -119,6 +123,13 @@ pub async fn delete_aged(
         Aged::RefreshTokens => {
             "DELETE FROM refresh_tokens WHERE id IN \
              (SELECT id FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)"
+        }
+        Aged::AuditLog => {
+            "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < $1 LIMIT $2)"
+        }
+        Aged::RateLimits => {
+            "DELETE FROM rate_limits WHERE key IN \
+             (SELECT key FROM rate_limits WHERE ends_at < $1 LIMIT $2) AND ends_at < $1"
         }
     };
     statement::<()>(sql)

@@ -279,3 +279,38 @@ diesel::table! {
         sent_at -> Nullable<Timestamptz>,
     }
 }
+
+diesel::table! {
+    audit_log (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        event -> Text,
+        user_id -> Uuid,
+        actor_id -> Nullable<Uuid>,
+        address -> Nullable<Text>,
+        details -> Jsonb,
+    }
+}
+
+diesel::table! {
+    rate_limits (key) {
+        key -> Text,
+        ends_at -> Timestamptz,
+        asked -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        scope -> Text,
+        prefix -> Text,
+        key_hash -> Bytea,
+        created_at -> Timestamptz,
+        rotated_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}

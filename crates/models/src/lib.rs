@@ -5,6 +5,7 @@
 //! (what travels), and end with `evaluate` (what a result means).
 
 pub mod alert;
+pub mod audit;
 pub mod certificate;
 pub mod cooldown;
 pub mod evaluate;

@@ -19,6 +19,8 @@ pub struct Config {
     pub retention_days: u32,
     /// `HISTORY_DAYS`: how long incidents and alerts are kept.
     pub history_days: u32,
+    /// `AUDIT_DAYS`: how long security events are kept, with the addresses that they came from.
+    pub audit_days: u32,
 }
 
 impl Config {
@@ -26,6 +28,8 @@ impl Config {
     pub const RETENTION_DAYS: u32 = 30;
     /// What `HISTORY_DAYS` is where it is unset: as long as daily sums.
     pub const HISTORY_DAYS: u32 = 400;
+    /// What `AUDIT_DAYS` is where it is unset: half a year, for addresses are personal.
+    pub const AUDIT_DAYS: u32 = 180;
     /// Ten years: more is a typing error.
     const MOST_DAYS: u32 = 3_650;
 
@@ -47,7 +51,8 @@ impl Config {
         let regions = regions(reader);
         let days = 1..=Self::MOST_DAYS;
         let retention_days = reader.ranged("RETENTION_DAYS", Self::RETENTION_DAYS, days.clone());
-        let history_days = reader.ranged("HISTORY_DAYS", Self::HISTORY_DAYS, days);
+        let history_days = reader.ranged("HISTORY_DAYS", Self::HISTORY_DAYS, days.clone());
+        let audit_days = reader.ranged("AUDIT_DAYS", Self::AUDIT_DAYS, days);
         Some(Self {
             database: database?,
             broker: broker?,
@@ -55,6 +60,7 @@ impl Config {
             regions: regions?,
             retention_days: retention_days?,
             history_days: history_days?,
+            audit_days: audit_days?,
         })
     }
 }

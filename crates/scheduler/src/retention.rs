@@ -31,6 +31,7 @@ const AGAIN: TimeDelta = TimeDelta::minutes(1);
 pub(crate) struct Keep {
     partitions: partitions::Keep,
     history: TimeDelta,
+    audit: TimeDelta,
 }
 
 impl Keep {
@@ -41,6 +42,7 @@ impl Keep {
                 ..partitions::Keep::default()
             },
             history: TimeDelta::days(i64::from(config.history_days)),
+            audit: TimeDelta::days(i64::from(config.audit_days)),
         }
     }
 }
@@ -103,7 +105,9 @@ async fn upkeep(parts: &Parts, now: Time, keep: Keep) -> anyhow::Result<()> {
     let oldest = now - keep.history;
     delete_aged(parts, Aged::Incidents, oldest).await?;
     delete_aged(parts, Aged::Alerts, oldest).await?;
-    delete_aged(parts, Aged::RefreshTokens, now).await
+    delete_aged(parts, Aged::RefreshTokens, now).await?;
+    delete_aged(parts, Aged::AuditLog, now - keep.audit).await?;
+    delete_aged(parts, Aged::RateLimits, now).await
 }
 
 async fn delete_aged(parts: &Parts, what: Aged, before: Time) -> anyhow::Result<()> {
@@ -111,6 +115,8 @@ async fn delete_aged(parts: &Parts, what: Aged, before: Time) -> anyhow::Result<
         Aged::Incidents => "incidents",
         Aged::Alerts => "alerts",
         Aged::RefreshTokens => "refresh_tokens",
+        Aged::AuditLog => "audit_log",
+        Aged::RateLimits => "rate_limits",
     };
     loop {
         let mut conn = parts.db.conn().await?;

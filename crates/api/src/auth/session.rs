@@ -13,6 +13,9 @@ use super::tokens::AccessClaims;
 use crate::app::Api;
 use crate::error::Problem;
 
+/// The role that opens `/admin`.
+const ADMIN: &str = "admin";
+
 /// A token of ours that is still valid; whether its user may still act only the database knows.
 #[derive(Debug)]
 pub(crate) struct Bearer(AccessClaims);
@@ -59,6 +62,22 @@ impl Bearer {
         let caller = self.admit(account.as_ref().map(|account| account.standing))?;
         let account = account.ok_or_else(Problem::unauthorized)?;
         Ok((caller, account))
+    }
+
+    /// The user, where he is an admin: his role is read, never taken from the token.
+    ///
+    /// # Errors
+    /// 403 (`admins-only`), or as [`Self::caller`].
+    pub(crate) async fn admin(&self, conn: &mut Conn) -> Result<Caller, Problem> {
+        let (caller, account) = self.account(conn).await?;
+        if account.role == ADMIN {
+            return Ok(caller);
+        }
+        Err(Problem::forbidden(
+            "admins-only",
+            "Only admins may do this",
+            "Your account is not an admin's.",
+        ))
     }
 
     fn admit(&self, standing: Option<Standing>) -> Result<Caller, Problem> {

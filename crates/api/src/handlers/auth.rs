@@ -1,14 +1,17 @@
 //! Accounts: register, log in, stay logged in, log out.
 
 use actix_web::web::Data;
+use db::audit::Event;
 use db::users::{self, User};
 use db::{Failure, QueryError};
 use models::Time;
+use models::audit::AuditEvent;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::Api;
 use crate::auth::{self, Bearer, Pair, Verdict, account};
+use crate::client::Client;
 use crate::error::Problem;
 use crate::input::{self, Body};
 use crate::reply::{Answer, Reply};
@@ -87,7 +90,7 @@ fn taken(error: QueryError) -> Problem {
 ///
 /// # Errors
 /// 422, 401 (one text and one duration for a wrong password and an unknown address), 503.
-pub(crate) async fn login(api: Data<Api>, Body(mut fields): Body) -> Answer {
+pub(crate) async fn login(api: Data<Api>, client: Client, Body(mut fields): Body) -> Answer {
     // Any text: what is not an address has no account, and is told no sooner.
     let email = fields.required("email", |node| input::text(node).map(str::to_owned));
     let password = fields.required("password", account::secret);
@@ -103,12 +106,18 @@ pub(crate) async fn login(api: Data<Api>, Body(mut fields): Body) -> Answer {
         let user = users::by_email_key(&mut *app.conn().await?, &key).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let verdict = app.passwords.verify(password.clone(), hash).await?;
-        let (Verdict::Right { outdated }, Some(user)) = (verdict, user) else {
+        let is_right = matches!(verdict, Verdict::Right { .. });
+        let Some(user) = user else {
             return Err(wrong_pair());
         };
-        if user.locked_at.is_some() {
+        let now = to_micros(app.clock.now());
+        let event = |kind| Event::new(kind, user.id, Some(client.address()), now);
+        if !is_right || user.locked_at.is_some() {
+            let failed = event(AuditEvent::LoginFailed);
+            db::audit::record(&mut *app.conn().await?, &failed).await?;
             return Err(wrong_pair());
         }
+        let outdated = verdict == Verdict::Right { outdated: true };
         let rehashed = match outdated {
             true => Some(app.passwords.hash(password).await?),
             false => None,
@@ -117,8 +126,8 @@ pub(crate) async fn login(api: Data<Api>, Body(mut fields): Body) -> Answer {
         if let Some(new) = rehashed {
             users::rehash(&mut conn, user.id, &user.password_hash, &new).await?;
         }
-        let now = to_micros(app.clock.now());
         let pair = auth::start_family(&mut conn, &app.tokens, &user, now).await?;
+        db::audit::record(&mut conn, &event(AuditEvent::LoggedIn)).await?;
         logged_in(&app, &pair)
     })
     .await

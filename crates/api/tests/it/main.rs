@@ -10,6 +10,7 @@
 
 mod accounts;
 mod app;
+mod audit;
 mod http;
 mod lists;
 mod outages;

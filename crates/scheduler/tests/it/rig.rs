@@ -215,6 +215,7 @@ impl Rig {
             regions: vec!["default".into()],
             retention_days: 30,
             history_days: 400,
+            audit_days: 180,
         }
     }
 

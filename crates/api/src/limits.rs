@@ -1,0 +1,174 @@
+//! How often anybody may ask, over all processes.
+//!
+//! The count is PostgreSQL's (`db::rate_limits`), the rules are `models::limit`'s. Here is what a process leased of it
+//! (`leases`), the layer before account routes (`layer`), and what failed logins cost (`logins`). A process that knows
+//! a window to be spent refuses by itself: a flood never becomes a load on the database.
+
+mod layer;
+mod leases;
+mod logins;
+
+use std::net::IpAddr;
+
+use actix_web::http::Method;
+use actix_web::web::Data;
+use db::rate_limits::{self, Ask};
+use models::Time;
+use models::id::UserId;
+use models::limit::{Allowance, Limit, Spend};
+
+pub(crate) use layer::{LIMIT, REMAINING, RESET, account_routes, tell};
+pub(crate) use logins::Attempt;
+
+use crate::app::Api;
+use crate::error::Problem;
+use leases::Leases;
+
+/// How often what may be asked; see `.env.example`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Account routes, per client address (`RATE_LIMIT_AUTH_PER_MINUTE`).
+    pub auth: Limit,
+    /// `/auth/refresh`, per client address (`RATE_LIMIT_REFRESH_PER_MINUTE`).
+    pub refresh: Limit,
+    /// Mails that an account is asked for (`RATE_LIMIT_MAILS_PER_HOUR`).
+    pub mails: Limit,
+    /// Failed logins per account and client address (`LOGIN_FAILURES_PER_15_MINUTES`).
+    pub login_failures: Limit,
+    /// Reads of a tenant (`RATE_LIMIT_READS_PER_MINUTE`).
+    pub reads: Limit,
+    /// Writes of a tenant (`RATE_LIMIT_WRITES_PER_MINUTE`).
+    pub writes: Limit,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    /// Account routes, from one network.
+    Auth(IpAddr),
+    /// New pairs of tokens, from one network.
+    Refresh(IpAddr),
+    /// What a tenant reads.
+    Reads(UserId),
+    /// What a tenant changes.
+    Writes(UserId),
+}
+
+impl Subject {
+    /// What a tenant's request counts as.
+    pub(crate) fn of(user: UserId, method: &Method) -> Self {
+        match *method {
+            Method::GET | Method::HEAD | Method::OPTIONS => Self::Reads(user),
+            _ => Self::Writes(user),
+        }
+    }
+
+    fn key(self) -> String {
+        match self {
+            Self::Auth(network) => format!("auth {network}"),
+            Self::Refresh(network) => format!("refresh {network}"),
+            Self::Reads(user) => format!("reads {user}"),
+            Self::Writes(user) => format!("writes {user}"),
+        }
+    }
+}
+
+/// The limits, and this process' part of what they grant.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    rates: RateLimits,
+    leases: Leases,
+}
+
+impl Limiter {
+    pub(crate) fn new(rates: RateLimits) -> Self {
+        Self {
+            rates,
+            leases: Leases::new(),
+        }
+    }
+
+    fn limit(&self, subject: Subject) -> Limit {
+        match subject {
+            Subject::Auth(_) => self.rates.auth,
+            Subject::Refresh(_) => self.rates.refresh,
+            Subject::Reads(_) => self.rates.reads,
+            Subject::Writes(_) => self.rates.writes,
+        }
+    }
+
+    /// Gives back what a request took that turned out not to be the subject's.
+    pub(crate) async fn refund(&self, subject: Subject, now: Time) {
+        let lease = self.leases.of(subject, self.limit(subject), now);
+        lease.lock().await.refund();
+    }
+}
+
+/// Takes one request from what `subject` may ask.
+///
+/// # Errors
+/// 429, or 503 when only the database knows and it is away.
+pub(crate) async fn spend(api: &Data<Api>, subject: Subject) -> Result<Allowance, Problem> {
+    let limit = api.limiter.limit(subject);
+    let now = api.clock.now();
+    let lease = api.limiter.leases.of(subject, limit, now);
+    // Who asks the database asks for all of this subject that wait here.
+    let mut lease = lease.lock().await;
+    let mut spent = lease.spend(now);
+    if spent == Spend::Ask {
+        let want = match subject {
+            Subject::Auth(_) | Subject::Refresh(_) => 1, // exact, request by request
+            Subject::Reads(_) | Subject::Writes(_) => limit.block(),
+        };
+        let ask = Ask {
+            key: subject.key(),
+            want,
+            window: limit.window,
+        };
+        let app = Data::clone(api);
+        let counts = api.work(async move {
+            let mut conn = app.conn().await?;
+            Ok(rate_limits::ask(&mut conn, &[ask], now).await?)
+        });
+        let count = counts.await?.pop();
+        lease.add(want, count.ok_or_else(|| Problem::internal("the count has no row"))?);
+        spent = lease.spend(now);
+    }
+    match spent {
+        Spend::Passed(allowance) => Ok(allowance),
+        Spend::Exhausted(allowance) => Err(Problem::limited(allowance)),
+        Spend::Ask => Err(Problem::internal("a window ended before it began")),
+    }
+}
+
+/// Takes one mail from what an account may be asked for, whether or not the account exists.
+///
+/// # Errors
+/// 429, or the database's failure.
+#[allow(
+    dead_code,
+    reason = "for the routes that mail what an account asks for"
+)]
+pub(crate) async fn spend_mail(api: &Api, email_key: &str) -> Result<(), Problem> {
+    let limit = api.limiter.rates.mails;
+    let now = api.clock.now();
+    let ask = Ask {
+        key: format!("mails {}", logins::digest(email_key)),
+        want: 1,
+        window: limit.window,
+    };
+    let mut conn = api.conn().await?;
+    let counts = rate_limits::ask(&mut conn, &[ask], now).await?;
+    logins::require(limit, counts.first(), now)
+}
+
+/// Remembers in the request what its client is told. Of two limits it is the nearer one.
+pub(crate) fn note(request: &impl actix_web::HttpMessage, allowance: Allowance) {
+    let mut extensions = request.extensions_mut();
+    let nearer = extensions
+        .get::<Allowance>()
+        .is_none_or(|known| allowance.remaining <= known.remaining);
+    if nearer {
+        extensions.insert(allowance);
+    }
+}

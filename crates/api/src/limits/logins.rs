@@ -1,0 +1,98 @@
+//! What failed logins cost: a few per account and client address, then 429; over the whole account only a delay, so
+//! that no stranger locks an owner out.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use db::Conn;
+use db::rate_limits::{self, Ask};
+use models::Time;
+use models::limit::{Allowance, Count, Limit, login_delay, seconds_until};
+use sha2::{Digest as _, Sha256};
+
+use crate::app::Api;
+use crate::client::Client;
+use crate::error::Problem;
+
+/// Bytes of a digest that name an account: enough that no two meet.
+const DIGEST_BYTES: usize = 16;
+
+/// One try to log in. It counts as failed from the beginning, so that parallel tries are counted, too.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    keys: [String; 2],
+    delay: Duration,
+}
+
+impl Attempt {
+    /// Counts a try, whether or not the account exists.
+    ///
+    /// # Errors
+    /// 429 after too many failed ones, or the database's failure.
+    pub(crate) async fn begin(
+        api: &Api,
+        client: Client,
+        email_key: &str,
+        now: Time,
+    ) -> Result<Self, Problem> {
+        let limit = api.limiter.rates.login_failures;
+        let account = digest(email_key);
+        let keys = [
+            format!("logins {account} {}", client.network()),
+            format!("logins {account}"),
+        ];
+        let asks = keys.clone().map(|key| Ask {
+            key,
+            want: 1,
+            window: limit.window,
+        });
+        let counts = rate_limits::ask(&mut *api.conn().await?, &asks, now).await?;
+        require(limit, counts.first(), now)?;
+        let failures = counts.last().map_or(0, |all| all.asked.saturating_sub(1));
+        let delay = login_delay(failures, limit.most);
+        Ok(Self {
+            keys,
+            delay: delay.to_std().unwrap_or_default(),
+        })
+    }
+
+    /// Waits as long as the account's failures cost. Hold no connection meanwhile.
+    pub(crate) async fn wait(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+    }
+
+    /// It did not fail: the count begins anew.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub(crate) async fn succeeded(&self, conn: &mut Conn) -> Result<(), Problem> {
+        rate_limits::forget(conn, &self.keys).await?;
+        Ok(())
+    }
+}
+
+/// Refuses where a count is over its limit.
+///
+/// # Errors
+/// 429.
+pub(super) fn require(limit: Limit, count: Option<&Count>, now: Time) -> Result<(), Problem> {
+    let count = count.ok_or_else(|| Problem::internal("the count has no row"))?;
+    if limit.granted(1, count.asked) == 1 {
+        return Ok(());
+    }
+    Err(Problem::limited(Allowance {
+        limit: limit.most,
+        remaining: 0,
+        reset_seconds: seconds_until(count.ends_at, now).max(1),
+    }))
+}
+
+/// Names an account without its address, which a table of counters need not hold.
+pub(super) fn digest(email_key: &str) -> String {
+    let hash = Sha256::digest(email_key.as_bytes());
+    let short: Vec<u8> = hash.into_iter().take(DIGEST_BYTES).collect();
+    URL_SAFE_NO_PAD.encode(short)
+}

@@ -1,0 +1,70 @@
+//! Counters of requests that all processes share: one row a limited thing and window.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::sql_types::{Array, BigInt, Text, Timestamptz};
+use diesel::{ExpressionMethods as _, QueryDsl as _};
+use diesel_async::RunQueryDsl as _;
+use models::limit::Count;
+
+use crate::schema::rate_limits;
+use crate::statement::statement;
+use crate::{Conn, QueryResult};
+
+/// So many more of one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// What is limited.
+    pub key: String,
+    /// How many more.
+    pub want: u32,
+    /// How long a window lasts.
+    pub window: TimeDelta,
+}
+
+/// Counts `asks`, all in one statement, and returns where each stands with them, in their order.
+/// Keys must differ.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn ask(conn: &mut Conn, asks: &[Ask], now: DateTime<Utc>) -> QueryResult<Vec<Count>> {
+    let keys: Vec<&str> = asks.iter().map(|ask| ask.key.as_str()).collect();
+    let wants: Vec<i64> = asks.iter().map(|ask| i64::from(ask.want)).collect();
+    let ends: Vec<DateTime<Utc>> = asks.iter().map(|ask| now + ask.window).collect();
+    // The order of keys is everybody's, so that two statements never wait for each other.
+    let rows: Vec<(String, i64, DateTime<Utc>)> = statement::<(Text, BigInt, Timestamptz)>(
+        "INSERT INTO rate_limits AS r (key, asked, ends_at) \
+         SELECT * FROM unnest($1, $2, $3) AS t (key, asked, ends_at) ORDER BY key \
+         ON CONFLICT (key) DO UPDATE SET (asked, ends_at) = ( \
+             SELECT CASE WHEN runs THEN r.asked + excluded.asked ELSE excluded.asked END, \
+                    CASE WHEN runs THEN r.ends_at ELSE excluded.ends_at END \
+               FROM (SELECT $4 < r.ends_at \
+                        AND r.ends_at <= excluded.ends_at + (excluded.ends_at - $4) AS runs) w) \
+         RETURNING key, asked, ends_at",
+    )
+    .bind::<Array<Text>, _>(&keys)
+    .bind::<Array<BigInt>, _>(&wants)
+    .bind::<Array<Timestamptz>, _>(&ends)
+    .bind::<Timestamptz, _>(&now)
+    .load(conn)
+    .await?;
+    asks.iter()
+        .map(|ask| {
+            let row = rows.iter().find(|row| row.0 == ask.key);
+            row.map(|row| Count {
+                asked: u64::try_from(row.1).unwrap_or(0),
+                ends_at: row.2,
+            })
+            .ok_or(diesel::result::Error::NotFound)
+        })
+        .collect()
+}
+
+/// Begins counting anew.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn forget(conn: &mut Conn, keys: &[String]) -> QueryResult<usize> {
+    diesel::delete(rate_limits::table.filter(rate_limits::key.eq_any(keys)))
+        .execute(conn)
+        .await
+}

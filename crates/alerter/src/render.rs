@@ -144,6 +144,7 @@ fn page(name: &str, event: AlertEvent, incident: IncidentNow, now: Time) -> Page
             ended_at,
             failed_checks,
             cause,
+            cause_message,
             latency_us,
         } => recovery::page(&recovery::Outage {
             name,
@@ -151,6 +152,7 @@ fn page(name: &str, event: AlertEvent, incident: IncidentNow, now: Time) -> Page
             ended_at,
             failed_checks,
             cause,
+            cause_message: &cause_message,
             latency_us,
         }),
         AlertEvent::SlaBreach {

@@ -159,6 +159,9 @@ pub enum AlertEvent {
         failed_checks: u32,
         /// The first failure's kind.
         cause: ErrorKind,
+        /// Its sentence; empty in facts from before there was one.
+        #[serde(default)]
+        cause_message: String,
         /// Latency of the success, in microseconds.
         #[serde(default)]
         latency_us: Option<u32>,

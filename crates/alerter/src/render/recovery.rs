@@ -3,7 +3,7 @@
 use models::Time;
 use models::probe::ErrorKind;
 
-use super::words::{checks, millis, moment, span};
+use super::words::{checks, clean, millis, moment, span};
 use super::{Page, Tone};
 
 /// The whole incident.
@@ -13,6 +13,8 @@ pub(super) struct Outage<'a> {
     pub(super) ended_at: Time,
     pub(super) failed_checks: u32,
     pub(super) cause: ErrorKind,
+    /// The first failure's sentence; may be missing.
+    pub(super) cause_message: &'a str,
     pub(super) latency_us: Option<u32>,
 }
 
@@ -31,7 +33,11 @@ pub(super) fn page(outage: &Outage<'_>) -> Page {
     page.row("Up again since", moment(outage.ended_at));
     page.row("Lasted", length);
     page.row("Failed checks", outage.failed_checks.to_string());
-    page.row("First failure", outage.cause.as_str().replace('_', " "));
+    let seen = match clean(outage.cause_message) {
+        sentence if sentence.is_empty() => outage.cause.as_str().replace('_', " "),
+        sentence => sentence,
+    };
+    page.row("What was seen", seen);
     if let Some(latency_us) = outage.latency_us {
         page.row("Answers in", millis(latency_us));
     }

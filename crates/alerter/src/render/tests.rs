@@ -98,6 +98,7 @@ fn a_recovery_says_how_long_it_lasted() {
         ended_at: at("2026-01-31T13:03:05Z"),
         failed_checks: 64,
         cause: ErrorKind::StatusMismatch,
+        cause_message: "expected 200, got 503 Service Unavailable".to_owned(),
         latency_us: Some(84_210),
     }));
 }
@@ -153,6 +154,7 @@ fn whatever_the_name_the_subject_is_one_short_line() {
             ended_at: at("2026-01-31T12:00:00Z"),
             failed_checks: 3,
             cause: ErrorKind::Internal,
+            cause_message: String::new(),
             latency_us: None,
         },
         expiry("2026-02-14T08:00:00Z", Vec::new()),

@@ -323,6 +323,7 @@ pub(crate) fn recovery() -> AlertEvent {
         ended_at: at("2026-01-31T12:12:00Z"),
         failed_checks: 12,
         cause: ErrorKind::StatusMismatch,
+        cause_message: "expected 200, got 503 Service Unavailable".to_owned(),
         latency_us: Some(84_200),
     }
 }

@@ -97,6 +97,7 @@ impl Fold<'_> {
                 ended_at,
                 failed_checks: incident.failed_checks,
                 cause: incident.cause,
+                cause_message: incident.cause_message.clone(),
                 latency_us: success.latency_us,
             },
         });

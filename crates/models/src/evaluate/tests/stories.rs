@@ -51,6 +51,10 @@ fn the_third_failure_in_a_row_opens_one_incident_and_a_success_closes_it() {
         panic!("{:?}", world.alerts[0]);
     };
     assert_eq!((*started_at, *last_success_at), (at(10), Some(at(0))));
+    let AlertEvent::Recovery { cause_message, .. } = &world.alerts[1].event else {
+        panic!("{:?}", world.alerts[1]);
+    };
+    assert_eq!(cause_message, "refused at 10");
 }
 
 #[test]

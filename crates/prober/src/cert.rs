@@ -1,41 +1,31 @@
 //! Facts and faults of a presented certificate, read from the leaf itself and independent of one another.
 
+mod faults;
+mod outdated;
+#[cfg(test)]
+mod tests;
+
 use chrono::DateTime;
 use models::Time;
 use models::certificate::CertificateFacts;
 use models::probe::ErrorKind;
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, Error as TlsError};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::Error as TlsError;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use sha2::{Digest as _, Sha256};
 use x509_cert::Certificate;
-use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
-use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use crate::tls::{SeenChain, Tls};
 use crate::verdict::Failure;
+use faults::Faults;
 
 /// A name longer than this is cut; a result stays small whatever a certificate holds.
 const MAX_NAME_CHARS: usize = 256;
 /// How many names a sentence lists.
 const NAMES_IN_SENTENCE: usize = 3;
-
-/// Faults in the order in which they decide: what the owner must mend first.
-const ORDER: [ErrorKind; 9] = [
-    ErrorKind::CertMalformed,
-    ErrorKind::CertExpired,
-    ErrorKind::CertNotYetValid,
-    ErrorKind::CertNameMismatch,
-    ErrorKind::CertSelfSigned,
-    ErrorKind::CertUnknownIssuer,
-    ErrorKind::CertRevoked,
-    ErrorKind::CertBadSignature,
-    ErrorKind::CertUnsupported,
-];
 
 /// Reads what a handshake presented; `None` when it presented nothing.
 pub(crate) fn facts(seen: &SeenChain, tls: &Tls, now: Time) -> Option<CertificateFacts> {
@@ -53,6 +43,15 @@ pub(crate) fn facts(seen: &SeenChain, tls: &Tls, now: Time) -> Option<Certificat
         .all(&facts, verdict);
     }
     Some(facts)
+}
+
+/// The fault behind a handshake that a certificate ended although its chain, name and dates hold: a key or signature
+/// that nobody accepts any more, or a signature that does not fit.
+pub(crate) fn handshake_fault(seen: &SeenChain, error: &TlsError) -> ErrorKind {
+    if seen.chain.first().is_some_and(|leaf| outdated::is(leaf)) {
+        return ErrorKind::CertUnsupported;
+    }
+    faults::kind_of(error)
 }
 
 /// The facts of a leaf. One that our reader refuses has a fingerprint and nothing else.
@@ -87,147 +86,6 @@ fn read_leaf(leaf: &CertificateDer<'_>) -> CertificateFacts {
     facts
 }
 
-/// Asks each question on its own, because a verifier stops at its first complaint.
-struct Faults<'a> {
-    leaf: &'a CertificateDer<'a>,
-    rest: &'a [CertificateDer<'a>],
-    name: &'a ServerName<'a>,
-    tls: &'a Tls,
-    now: Time,
-}
-
-impl Faults<'_> {
-    fn all(&self, facts: &CertificateFacts, verdict: &TlsError) -> Vec<ErrorKind> {
-        let Ok(parsed) = ParsedCertificate::try_from(self.leaf) else {
-            return vec![ErrorKind::CertMalformed];
-        };
-        let mut found: Vec<ErrorKind> = [
-            self.dates(facts),
-            self.name(&parsed),
-            self.chain(&parsed, facts),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if found.is_empty() {
-            found.push(kind_of(verdict));
-        }
-        found.sort_by_key(|kind| ORDER.iter().position(|known| known == kind));
-        found.dedup();
-        found
-    }
-
-    fn dates(&self, facts: &CertificateFacts) -> Option<ErrorKind> {
-        if facts.not_after.is_some_and(|end| self.now > end) {
-            return Some(ErrorKind::CertExpired);
-        }
-        if facts.not_before.is_some_and(|start| self.now < start) {
-            return Some(ErrorKind::CertNotYetValid);
-        }
-        None
-    }
-
-    fn name(&self, parsed: &ParsedCertificate<'_>) -> Option<ErrorKind> {
-        verify_server_name(parsed, self.name)
-            .err()
-            .map(|error| kind_of(&error))
-    }
-
-    /// Judges the chain at a moment when the leaf is valid, so that its dates do not hide the rest.
-    fn chain(&self, parsed: &ParsedCertificate<'_>, facts: &CertificateFacts) -> Option<ErrorKind> {
-        let mut at = self.now;
-        if let Some(end) = facts.not_after {
-            at = at.min(end);
-        }
-        if let Some(start) = facts.not_before {
-            at = at.max(start);
-        }
-        let chain = verify_server_cert_signed_by_trust_anchor(
-            parsed,
-            self.tls.roots(),
-            self.rest,
-            unix_time(at),
-            self.tls.provider().signature_verification_algorithms.all,
-        );
-        let kind = kind_of(&chain.err()?);
-        let nobody_vouches = matches!(
-            kind,
-            ErrorKind::CertUnknownIssuer | ErrorKind::CertUnsupported
-        );
-        if nobody_vouches && self.is_self_signed() {
-            return Some(ErrorKind::CertSelfSigned);
-        }
-        Some(kind)
-    }
-
-    /// Whether the leaf names itself as its issuer and its own key made its signature. Where we can't check such a
-    /// signature (an outdated algorithm), the names have to do.
-    fn is_self_signed(&self) -> bool {
-        let Ok(certificate) = Certificate::from_der(self.leaf) else {
-            return false;
-        };
-        let tbs = certificate.tbs_certificate();
-        if tbs.issuer() != tbs.subject() {
-            return false;
-        }
-        let key = tbs.subject_public_key_info();
-        let (Some(key_kind), Some(signature_kind), Ok(signed)) = (
-            algorithm(&key.algorithm),
-            algorithm(certificate.signature_algorithm()),
-            tbs.to_der(),
-        ) else {
-            return false;
-        };
-        let known = self.tls.provider().signature_verification_algorithms.all;
-        let mut fitting = known
-            .iter()
-            .filter(|known| {
-                *known.public_key_alg_id() == *key_kind
-                    && *known.signature_alg_id() == *signature_kind
-            })
-            .peekable();
-        fitting.peek().is_none()
-            || fitting.any(|known| {
-                let key = key.subject_public_key.raw_bytes();
-                known
-                    .verify_signature(key, &signed, certificate.signature().raw_bytes())
-                    .is_ok()
-            })
-    }
-}
-
-/// An algorithm as verifiers name it: its DER without the outer sequence.
-fn algorithm(id: &AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
-    let mut der = id.oid.to_der().ok()?;
-    if let Some(parameters) = &id.parameters {
-        parameters.encode_to_vec(&mut der).ok()?;
-    }
-    Some(der)
-}
-
-/// The kind of one complaint.
-pub(crate) fn kind_of(error: &TlsError) -> ErrorKind {
-    let TlsError::InvalidCertificate(error) = error else {
-        return ErrorKind::CertUnsupported;
-    };
-    match error {
-        CertificateError::BadEncoding => ErrorKind::CertMalformed,
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ErrorKind::CertExpired
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ErrorKind::CertNotYetValid
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            ErrorKind::CertNameMismatch
-        }
-        CertificateError::UnknownIssuer => ErrorKind::CertUnknownIssuer,
-        CertificateError::Revoked => ErrorKind::CertRevoked,
-        CertificateError::BadSignature => ErrorKind::CertBadSignature,
-        _ => ErrorKind::CertUnsupported,
-    }
-}
-
 /// The sentence for a certificate's deciding fault.
 pub(crate) fn failure(facts: &CertificateFacts, kind: ErrorKind, host: &str, now: Time) -> Failure {
     let day = |time: Time| time.format("%Y-%m-%d %H:%M UTC");
@@ -256,7 +114,8 @@ pub(crate) fn failure(facts: &CertificateFacts, kind: ErrorKind, host: &str, now
             "a signature of the certificate chain does not hold".to_owned()
         }
         ErrorKind::CertMalformed => "the certificate can't be read".to_owned(),
-        _ => "the certificate is of a kind that is not supported for servers".to_owned(),
+        _ => "the certificate is of a kind that is not accepted for servers (its key, signature, version or purpose)"
+            .to_owned(),
     };
     Failure::new(kind, message)
 }

@@ -1,11 +1,9 @@
 //! From a batch of jobs to results on their way: what is read, what is refused, what is run.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bus::{Delivery, Subscription};
 use chrono::TimeDelta;
-use futures_util::FutureExt as _;
 use models::message::{BadItem, JobBatch, ProbeJob};
 use models::probe::{Outcome, ProbeResult};
 use runtime::{Clock, Shutdown};
@@ -16,8 +14,8 @@ use tokio_util::task::TaskTracker;
 use crate::gate::{Entry, Gate};
 use crate::ledger::Ledger;
 use crate::offset::OffsetLearner;
+use crate::panics;
 use crate::probe::Engine;
-use crate::trip::Finding;
 
 /// Longest timeout that the API accepts.
 const MAX_TIMEOUT_MS: u32 = 60_000;
@@ -173,12 +171,7 @@ impl Worker {
         let started_at = self.clock.now();
         note_start(job, started_at);
         metrics::gauge!("pulsemon_prober_in_flight").increment(1);
-        // A probe that panics is our failure and must not take its batch with it.
-        let probing = AssertUnwindSafe(Box::pin(self.engine.probe(job, started_at))).catch_unwind();
-        let finding = probing.await.unwrap_or_else(|_panic| {
-            tracing::error!(probe.id = %job.probe_id, service.id = %job.service_id, "a probe panicked");
-            Finding::internal("the probe failed unexpectedly")
-        });
+        let finding = panics::caught(job, self.engine.probe(job, started_at)).await;
         metrics::gauge!("pulsemon_prober_in_flight").decrement(1);
         let result = finding.into_result(job, started_at, &self.prober);
         note_end(&result);

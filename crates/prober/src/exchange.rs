@@ -23,8 +23,10 @@ use crate::verdict::{Failure, find};
 
 /// Status line and headers of an answer, in bytes (HTTP/1).
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// The same for HTTP/2, as its decompressed list.
-const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
+/// Headers of an HTTP/2 answer, decompressed, each with 32 bytes more (RFC 9113, section 10.5.1).
+const MAX_HEADER_LIST_BYTES: usize = 16 * 1024;
+/// What the HTTP/2 library stores of them: more, because past this it says nothing but that a protocol was broken.
+const STORED_HEADER_LIST_BYTES: u32 = 64 * 1024;
 /// Fields of an answer.
 const MAX_HEADERS: usize = 100;
 /// What is read of a body; a longer one is no failure.
@@ -90,7 +92,7 @@ impl Exchange {
                     let (sender, connection) = http2::Builder::new(tasks.executor())
                         .initial_stream_window_size(WINDOW_BYTES)
                         .initial_connection_window_size(WINDOW_BYTES)
-                        .max_header_list_size(MAX_HEADER_LIST_BYTES)
+                        .max_header_list_size(STORED_HEADER_LIST_BYTES)
                         .handshake(TokioIo::new(Plain::http2(stream, seen.clone())))
                         .await?;
                     Ok((Sender::Http2(sender), Driver::new(connection)))
@@ -194,7 +196,10 @@ impl Exchange {
             return broken("the server switched protocols without being asked");
         }
         if protocol == Protocol::Http2 {
-            return Ok(());
+            return match list_bytes(&head.headers) {
+                0..=MAX_HEADER_LIST_BYTES => Ok(()),
+                _ => Err(headers_too_large()),
+            };
         }
         if self.seen.bare_line_feed() {
             return broken("a header line of the answer does not end with CR LF");
@@ -208,6 +213,10 @@ impl Exchange {
 
     /// The connection often knows better than the request why it broke.
     fn failure(&self, error: &hyper::Error) -> Failure {
+        let is_http2 = matches!(self.sender, Sender::Http2(_));
+        if is_http2 && self.seen.received() > u64::from(STORED_HEADER_LIST_BYTES) {
+            return headers_too_large();
+        }
         match &self.driver.end {
             Some(Err(connection)) if error.is_canceled() || error.is_closed() => {
                 Failure::http(connection, &self.seen)
@@ -248,6 +257,21 @@ impl std::fmt::Debug for Exchange {
             .field("seen", &self.seen)
             .finish_non_exhaustive()
     }
+}
+
+fn headers_too_large() -> Failure {
+    Failure::new(
+        ErrorKind::HeadersTooLarge,
+        "the headers of the answer are larger than 16 KiB (HTTP/2)",
+    )
+}
+
+fn list_bytes(headers: &HeaderMap) -> usize {
+    const EACH: usize = 32;
+    let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + EACH
+    };
+    headers.iter().map(field).sum()
 }
 
 fn no_first_byte() -> Failure {

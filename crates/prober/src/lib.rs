@@ -15,6 +15,7 @@ mod ledger;
 mod limits;
 mod meter;
 mod offset;
+mod panics;
 mod probe;
 mod publish;
 mod redirect;

@@ -43,6 +43,7 @@ pub(crate) struct Seen {
     any_answer: AtomicBool,
     bare_line_feed: AtomicBool,
     last_write_us: AtomicU64,
+    received: AtomicU64,
 }
 
 /// No byte has this value.
@@ -56,12 +57,18 @@ impl Seen {
             any_answer: AtomicBool::new(false),
             bare_line_feed: AtomicBool::new(false),
             last_write_us: AtomicU64::new(0),
+            received: AtomicU64::new(0),
         }
     }
 
     /// The first byte on the wire, under TLS.
     pub(crate) fn first_byte(&self) -> Option<u8> {
         u8::try_from(self.first_byte.load(Ordering::Relaxed)).ok()
+    }
+
+    /// How many bytes came over this connection.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// Whether a byte of an HTTP answer came.
@@ -122,6 +129,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Raw<S> {
         if let Some(first) = new.first() {
             let length = u64::try_from(new.len()).unwrap_or(u64::MAX);
             self.budget.0.fetch_add(length, Ordering::Relaxed);
+            self.seen.received.fetch_add(length, Ordering::Relaxed);
             if self.seen.first_byte().is_none() {
                 self.seen
                     .first_byte

@@ -20,7 +20,7 @@ use crate::limits::{KeyedLimit, Turn};
 use crate::meter::Raw;
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stopwatch::Phase;
-use crate::tls::Tls;
+use crate::tls::{SeenChain, Tls};
 use crate::trip::{Finding, Trip};
 use crate::verdict::Failure;
 
@@ -211,9 +211,10 @@ impl Engine {
         let connecting = TlsConnector::from(config).connect(name, raw);
         let connected = timeout_at(trip.deadline, connecting).await;
         trip.watch.lap(Phase::Tls);
-        let mut facts = recorder
-            .take()
-            .and_then(|chain| cert::facts(&chain, &self.tls, trip.now));
+        let presented = recorder.take();
+        let mut facts = presented
+            .as_ref()
+            .and_then(|chain| cert::facts(chain, &self.tls, trip.now));
         let outcome = match connected {
             Err(_elapsed) => Err(Failure::new(
                 ErrorKind::TimeoutTls,
@@ -226,7 +227,11 @@ impl Engine {
                 };
                 Ok((stream, protocol))
             }
-            Ok(Err(error)) => Err(certificate_failure(&error, facts.as_mut(), &host, trip.now)
+            Ok(Err(error)) => Err(presented
+                .zip(facts.as_mut())
+                .and_then(|(chain, facts)| {
+                    certificate_failure(&error, &chain, facts, &host, trip.now)
+                })
                 .unwrap_or_else(|| Failure::tls(&error, &seen))),
         };
         if is_own_host {
@@ -262,7 +267,8 @@ async fn connect(
 /// certificate is a fault of its own.
 fn certificate_failure(
     error: &std::io::Error,
-    facts: Option<&mut CertificateFacts>,
+    presented: &SeenChain,
+    facts: &mut CertificateFacts,
     host: &str,
     now: Time,
 ) -> Option<Failure> {
@@ -270,9 +276,10 @@ fn certificate_failure(
     let rustls::Error::InvalidCertificate(_) = tls_error else {
         return None;
     };
-    let facts = facts?;
     if facts.errors.is_empty() {
-        facts.errors.push(cert::kind_of(tls_error));
+        facts
+            .errors
+            .push(cert::handshake_fault(presented, tls_error));
     }
     let kind = *facts.errors.first()?;
     Some(cert::failure(facts, kind, host, now))

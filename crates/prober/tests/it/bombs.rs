@@ -13,7 +13,7 @@ use crate::support::{assert_down, assert_up, engine, job, probe, run};
 const IN_KERNEL_BUFFERS: usize = 16 * 1024 * 1024;
 
 /// A target that sends `opening` and then `bytes` without end, and counts what was taken.
-async fn flooding(opening: &'static [u8], bytes: Vec<u8>) -> (Target, Arc<AtomicUsize>) {
+pub(crate) async fn flooding(opening: &'static [u8], bytes: Vec<u8>) -> (Target, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let (counter, bytes): (_, Arc<[u8]>) = (taken.clone(), bytes.into());
     let target = Target::raw(move |mut stream| {

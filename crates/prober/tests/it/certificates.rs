@@ -287,26 +287,33 @@ async fn certificate_facts_are_those_of_the_services_own_host() {
     assert_eq!(facts(&result).days_remaining(now()), Some(10));
 }
 
-#[tokio::test]
-async fn http_2_is_spoken_where_the_server_offers_it() {
+/// A server that speaks HTTP/2 alone and answers a good request with 200, `header_bytes` of headers and a long body.
+async fn http_2(authority: &Authority, header_bytes: usize) -> Target {
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};
-    let authority = Authority::new();
     let mut config = authority.server(&Leaf::default());
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
-    let target = Target::start("https", move |stream| {
+    Target::start("https", move |stream| {
         let acceptor = acceptor.clone();
         async move {
             let stream = acceptor.accept(stream).await.unwrap();
-            let service = service_fn(|request: http::Request<hyper::body::Incoming>| async move {
-                let good = request.version() == http::Version::HTTP_2
-                    && request.uri().host() == Some("localhost")
-                    && !request.headers().contains_key("connection");
-                let status = if good { 200 } else { 500 };
-                let body = http_body_util::Full::new(bytes::Bytes::from(vec![b'x'; 200_000]));
-                http::Response::builder().status(status).body(body)
-            });
+            let service = service_fn(
+                move |request: http::Request<hyper::body::Incoming>| async move {
+                    let good = request.version() == http::Version::HTTP_2
+                        && request.uri().host() == Some("localhost")
+                        && !request.headers().contains_key("connection");
+                    let status = if good { 200 } else { 500 };
+                    let body = http_body_util::Full::new(bytes::Bytes::from(vec![b'x'; 200_000]));
+                    let mut response = http::Response::builder().status(status);
+                    // Pairs that HPACK can't shorten much: no two are alike.
+                    for n in 0..header_bytes.div_ceil(1024) {
+                        let value = format!("{n:02}").repeat(512);
+                        response = response.header(format!("x-{n}"), value);
+                    }
+                    response.body(body)
+                },
+            );
             let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             drop(
                 serving
@@ -315,10 +322,29 @@ async fn http_2_is_spoken_where_the_server_offers_it() {
             );
         }
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_the_server_offers_it() {
+    let authority = Authority::new();
+    let target = http_2(&authority, 0).await;
     let result = probe(&authority, &target).await;
     assert_up(&result);
     assert_eq!(result.status_code, Some(200));
+}
+
+#[tokio::test]
+async fn headers_of_http_2_have_their_limit_too() {
+    let authority = Authority::new();
+    assert_up(&probe(&authority, &http_2(&authority, 12 * 1024).await).await);
+    for too_many in [20, 100] {
+        let target = http_2(&authority, too_many * 1024).await;
+        assert_down(
+            &probe(&authority, &target).await,
+            ErrorKind::HeadersTooLarge,
+        );
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 
 mod bombs;
 mod certificates;
+mod documented;
 mod names;
 mod network;
 mod pipeline;

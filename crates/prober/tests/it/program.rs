@@ -3,9 +3,11 @@
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 
+use models::probe::Outcome;
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::TestVhost;
 
+use crate::bombs::flooding;
 use crate::pipeline::{self, PROBER_RIGHTS};
 use crate::support::target::{OK, Target};
 
@@ -48,6 +50,52 @@ fn a_bad_environment_stops_the_start_and_every_bad_variable_is_named() {
     for name in ["AMQP_URL", "WORKER_POOL_SIZE", "PROBE_ALLOW_CIDRS"] {
         assert!(said.contains(name), "{name} in {said}");
     }
+}
+
+/// Memory of a process in KiB, by its line in `/proc/<pid>/status`.
+fn memory_kib(pid: u32, line: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|known| known.strip_prefix(line));
+    line.unwrap()
+        .split_whitespace()
+        .find_map(|word| word.parse().ok())
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d14_endless_headers_and_bodies_take_little_memory() {
+    const EACH: u64 = 40;
+    let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n";
+    let (headers, _) = flooding(b"HTTP/1.1 200 OK\r\nX: ", vec![b'x'; 4096]).await;
+    let (body, _) = flooding(huge, vec![b'x'; 64 * 1024]).await;
+    let healthy = Target::answering(OK).await;
+    let mut stage = pipeline::Stage::without_prober(TestVhost::new().await).await;
+    let (configure, write, read) = PROBER_RIGHTS;
+    let amqp_url = stage.vhost.restricted_url(configure, write, read).await;
+    let prober = program(&[
+        ("AMQP_URL", secrecy::ExposeSecret::expose_secret(&amqp_url)),
+        ("OPS_PORT", "0"),
+        ("OPS_BIND", "127.0.0.1"),
+        ("PROBE_ALLOW_CIDRS", "127.0.0.0/8"),
+    ]);
+    stage.send(vec![stage.job(&healthy, 0, 0)]).await;
+    assert_eq!(stage.results(1).await[0].outcome, Outcome::Up);
+    let before = memory_kib(prober.0.id(), "VmRSS:");
+    for (target, from) in [(&headers, 1), (&body, 1000)] {
+        let jobs = (0..EACH).map(|n| stage.job(target, from + i32::try_from(n).unwrap(), 0));
+        stage.send(jobs.collect()).await;
+    }
+    let found = stage.results(2 * usize::try_from(EACH).unwrap()).await;
+    let count = |outcome| {
+        found
+            .iter()
+            .filter(|result| result.outcome == outcome)
+            .count()
+    };
+    assert_eq!((count(Outcome::Up), count(Outcome::Down)), (40, 40));
+    let grown = memory_kib(prober.0.id(), "VmHWM:").saturating_sub(before);
+    // A MiB for each, had all been in flight at the same moment.
+    assert!(grown < 2 * EACH * 1024, "{grown} KiB");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

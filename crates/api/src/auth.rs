@@ -1,13 +1,15 @@
 //! Who calls, and how he proves it.
 
 pub(crate) mod account;
+mod origin;
 mod passwords;
 mod refresh;
 mod session;
 mod tokens;
 
+pub(crate) use origin::Origin;
 pub(crate) use passwords::{Passwords, Verdict};
 pub(crate) use refresh::derived_key;
-pub(crate) use refresh::{Pair, RefreshKeys, end_family, refresh, start_family};
+pub(crate) use refresh::{Pair, RefreshKeys, end_session, refresh, renew_session, start_session};
 pub(crate) use session::{Bearer, Caller};
 pub(crate) use tokens::Tokens;

@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod dashboard;
 pub(crate) mod health;
 pub(crate) mod services;
+pub(crate) mod sessions;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};

@@ -3,7 +3,7 @@
 use actix_web::web::{self, ServiceConfig};
 
 use crate::error::Problem;
-use crate::handlers::{admin, audit, auth, dashboard, health, services};
+use crate::handlers::{admin, audit, auth, dashboard, health, services, sessions};
 use crate::reply::Reply;
 
 /// A resource that says in `Allow` what it answers to. A `GET` answers `HEAD` too.
@@ -36,6 +36,10 @@ fn api(config: &mut ServiceConfig) {
         .service(resource!("/auth/refresh", post => auth::refresh; "POST"))
         .service(resource!("/auth/logout", post => auth::logout; "POST"))
         .service(resource!("/auth/me", get => auth::me; "GET, HEAD"))
+        .service(resource!("/auth/sessions", get => sessions::list; "GET, HEAD"))
+        .service(resource!("/auth/sessions/{id}", delete => sessions::end; "DELETE"))
+        .service(resource!("/auth/logout-all", post => sessions::logout_all; "POST"))
+        .service(resource!("/auth/change-password", post => sessions::change_password; "POST"))
         .service(resource!("/services", get => services::list, post => services::create; "GET, HEAD, POST"))
         .service(resource!(
             "/services/{id}",

@@ -25,6 +25,7 @@ pub mod rollups;
 pub mod schema;
 pub mod service_state;
 pub mod services;
+pub mod sessions;
 pub mod settings;
 pub mod spans;
 pub(crate) mod statement;

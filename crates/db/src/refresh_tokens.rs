@@ -1,7 +1,7 @@
 //! Refresh tokens, stored hashed.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Binary, Integer, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Binary, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{
     ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable,
     Selectable, SelectableHelper as _,
@@ -51,6 +51,10 @@ pub struct Rotation {
     pub now: DateTime<Utc>,
     /// When the new token ends.
     pub expires_at: DateTime<Utc>,
+    /// From where, for the session's owner.
+    pub client_address: Option<String>,
+    /// With what.
+    pub user_agent: Option<String>,
 }
 
 /// Without the hashes.
@@ -67,6 +71,8 @@ impl std::fmt::Debug for Rotation {
 pub struct Holder {
     /// The user.
     pub user_id: Uuid,
+    /// His session: the token's family.
+    pub session_id: Uuid,
     /// His epoch, for the access token.
     pub token_epoch: i32,
 }
@@ -83,28 +89,38 @@ pub async fn insert(conn: &mut Conn, token: &RefreshToken) -> QueryResult<()> {
         .map(drop)
 }
 
-/// Spends a token that is whole, unexpired and of a user who is not locked, and adds its
-/// successor, in one statement. `None`: it was none of that.
+/// Spends a token that is whole, unexpired and of a user who is not locked, adds its successor, and
+/// notes the use in its session, in one statement. `None`: it was none of that.
 ///
 /// # Errors
 /// The connection is gone.
 pub async fn rotate(conn: &mut Conn, rotation: &Rotation) -> QueryResult<Option<Holder>> {
-    statement::<(SqlUuid, Integer)>(
+    // A family of a release without sessions gets its row here.
+    statement::<(SqlUuid, SqlUuid, Integer)>(
         "WITH spent AS ( \
              UPDATE refresh_tokens t SET used_at = $1 FROM users u \
               WHERE t.token_hash = $2 AND t.used_at IS NULL AND t.revoked_at IS NULL \
                 AND t.expires_at > $1 AND u.id = t.user_id AND u.locked_at IS NULL \
-          RETURNING t.user_id, t.family_id, u.token_epoch \
+          RETURNING t.user_id, t.family_id, t.issued_at, u.token_epoch \
          ), added AS ( \
              INSERT INTO refresh_tokens (id, token_hash, expires_at, issued_at, user_id, family_id) \
              SELECT $3, $4, $5, $1, user_id, family_id FROM spent \
-         ) SELECT user_id, token_epoch FROM spent",
+         ), noted AS ( \
+             INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, \
+                                   client_address, user_agent) \
+             SELECT family_id, user_id, issued_at, $1, $5, $6, $7 FROM spent \
+             ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at, \
+                expires_at = excluded.expires_at, client_address = excluded.client_address, \
+                user_agent = excluded.user_agent \
+         ) SELECT user_id, family_id, token_epoch FROM spent",
     )
     .bind::<Timestamptz, _>(&rotation.now)
     .bind::<Binary, _>(&rotation.spent_hash)
     .bind::<SqlUuid, _>(&rotation.successor_id)
     .bind::<Binary, _>(&rotation.successor_hash)
     .bind::<Timestamptz, _>(&rotation.expires_at)
+    .bind::<Nullable<Text>, _>(&rotation.client_address)
+    .bind::<Nullable<Text>, _>(&rotation.user_agent)
     .get_result(conn)
     .await
     .optional()
@@ -132,8 +148,9 @@ pub async fn holder(
     hash: &[u8],
     now: DateTime<Utc>,
 ) -> QueryResult<Option<Holder>> {
-    statement::<(SqlUuid, Integer)>(
-        "SELECT t.user_id, u.token_epoch FROM refresh_tokens t JOIN users u ON u.id = t.user_id \
+    statement::<(SqlUuid, SqlUuid, Integer)>(
+        "SELECT t.user_id, t.family_id, u.token_epoch \
+           FROM refresh_tokens t JOIN users u ON u.id = t.user_id \
           WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 \
             AND u.locked_at IS NULL",
     )
@@ -144,30 +161,30 @@ pub async fn holder(
     .optional()
 }
 
-/// Ends all tokens that descend from one login. A statement does not see what a rotation adds while
-/// it waits for that rotation's row, so it is repeated until nothing is left.
+/// Ends all tokens of one user, or those that descend from one login. A statement does not see what
+/// a rotation adds while it waits for that rotation's row, so it is repeated until nothing is left.
 ///
 /// # Errors
 /// The connection is gone.
-pub async fn revoke_family(
+pub async fn revoke(
     conn: &mut Conn,
-    family: Uuid,
+    user: Uuid,
+    family: Option<Uuid>,
     now: DateTime<Utc>,
-) -> QueryResult<usize> {
-    let mut all = 0;
+) -> QueryResult<()> {
     loop {
-        let revoked = diesel::update(
-            refresh_tokens::table
-                .filter(refresh_tokens::family_id.eq(family))
-                .filter(refresh_tokens::revoked_at.is_null()),
+        let revoked = statement::<()>(
+            "UPDATE refresh_tokens SET revoked_at = $1 \
+              WHERE user_id = $2 AND revoked_at IS NULL AND ($3 IS NULL OR family_id = $3)",
         )
-        .set(refresh_tokens::revoked_at.eq(now))
+        .bind::<Timestamptz, _>(&now)
+        .bind::<SqlUuid, _>(&user)
+        .bind::<Nullable<SqlUuid>, _>(&family)
         .execute(conn)
         .await?;
         if revoked == 0 {
-            return Ok(all);
+            return Ok(());
         }
-        all += revoked;
     }
 }
 

@@ -38,6 +38,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        client_address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    mail_tokens (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        purpose -> Text,
+        token_hash -> Bytea,
+        seed -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    email_changes (user_id) {
+        user_id -> Uuid,
+        new_email -> Text,
+        new_email_key -> Text,
+        requested_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        old_confirmed_at -> Nullable<Timestamptz>,
+        new_confirmed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     services (id) {
         id -> Uuid,
         user_id -> Uuid,
@@ -277,6 +313,8 @@ diesel::table! {
         provider_id -> Nullable<Text>,
         created_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
+        facts -> Nullable<Jsonb>,
+        token_id -> Nullable<Uuid>,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
+use diesel::sql_types::{Bool, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel::{
     ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable,
     Selectable, SelectableHelper as _,
@@ -9,6 +10,7 @@ use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::schema::users;
+use crate::statement::statement;
 use crate::{Conn, QueryResult};
 
 /// A row of `users`; the migration says what its columns mean.
@@ -50,8 +52,7 @@ pub const EMAIL_TAKEN: &str = "users_email_key_key";
 pub const USERNAME_TAKEN: &str = "users_username_key_key";
 
 /// Whether a user may act, and how much he may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
 pub struct Standing {
     /// A token of another epoch has ended.
     pub token_epoch: i32,
@@ -59,7 +60,20 @@ pub struct Standing {
     pub locked_at: Option<DateTime<Utc>>,
     /// His own quota, if he has one.
     pub service_quota: Option<i32>,
+    /// Whether the address is known to be his.
+    pub is_verified: bool,
+    /// Whether the session that was asked about goes on; true where none was.
+    pub session_goes_on: bool,
 }
+
+/// The SQL types of a [`Standing`].
+type StandingRow = (
+    Integer,
+    Nullable<Timestamptz>,
+    Nullable<Integer>,
+    Bool,
+    Bool,
+);
 
 /// What a user is shown of himself.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
@@ -72,8 +86,6 @@ pub struct Account {
     pub role: String,
     pub is_verified: bool,
     pub created_at: DateTime<Utc>,
-    #[diesel(embed)]
-    pub standing: Standing,
 }
 
 /// Adds an account.
@@ -101,17 +113,26 @@ pub async fn by_email_key(conn: &mut Conn, key: &str) -> QueryResult<Option<User
         .optional()
 }
 
-/// What a token's bearer may do; `None`: there is no such user.
+/// What a token's bearer may do, and whether the session goes on that the token is of; `None`: there
+/// is no such user.
 ///
 /// # Errors
 /// The connection is gone.
-pub async fn standing(conn: &mut Conn, id: Uuid) -> QueryResult<Option<Standing>> {
-    users::table
-        .find(id)
-        .select(Standing::as_select())
-        .first(conn)
-        .await
-        .optional()
+pub async fn standing(
+    conn: &mut Conn,
+    id: Uuid,
+    session: Option<Uuid>,
+) -> QueryResult<Option<Standing>> {
+    statement::<StandingRow>(
+        "SELECT u.token_epoch, u.locked_at, u.service_quota, u.is_verified, \
+                $1 IS NULL OR EXISTS (SELECT FROM sessions s WHERE s.id = $1 AND s.user_id = u.id) \
+           FROM users u WHERE u.id = $2",
+    )
+    .bind::<Nullable<SqlUuid>, _>(&session)
+    .bind::<SqlUuid, _>(&id)
+    .get_result(conn)
+    .await
+    .optional()
 }
 
 /// The same, and the row stays locked: what a quota depends on can not change meanwhile. Leaves
@@ -119,14 +140,21 @@ pub async fn standing(conn: &mut Conn, id: Uuid) -> QueryResult<Option<Standing>
 ///
 /// # Errors
 /// The connection is gone.
-pub async fn lock(conn: &mut Conn, id: Uuid) -> QueryResult<Option<Standing>> {
-    users::table
-        .find(id)
-        .select(Standing::as_select())
-        .for_no_key_update()
-        .first(conn)
-        .await
-        .optional()
+pub async fn lock(
+    conn: &mut Conn,
+    id: Uuid,
+    session: Option<Uuid>,
+) -> QueryResult<Option<Standing>> {
+    statement::<StandingRow>(
+        "SELECT u.token_epoch, u.locked_at, u.service_quota, u.is_verified, \
+                $1 IS NULL OR EXISTS (SELECT FROM sessions s WHERE s.id = $1 AND s.user_id = u.id) \
+           FROM users u WHERE u.id = $2 FOR NO KEY UPDATE OF u",
+    )
+    .bind::<Nullable<SqlUuid>, _>(&session)
+    .bind::<SqlUuid, _>(&id)
+    .get_result(conn)
+    .await
+    .optional()
 }
 
 /// The account itself.
@@ -153,4 +181,51 @@ pub async fn rehash(conn: &mut Conn, id: Uuid, old: &str, new: &str) -> QueryRes
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// Sets another password and raises the epoch, which ends every access token. Lock the row first.
+/// Returns the new epoch.
+///
+/// # Errors
+/// The connection is gone, or there is no such user.
+pub async fn set_password(
+    conn: &mut Conn,
+    id: Uuid,
+    hash: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<i32> {
+    diesel::update(users::table.find(id))
+        .set((
+            users::password_hash.eq(hash),
+            users::token_epoch.eq(users::token_epoch + 1),
+            users::updated_at.eq(now),
+        ))
+        .returning(users::token_epoch)
+        .get_result(conn)
+        .await
+}
+
+/// Raises the epoch, which ends every access token.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn raise_epoch(conn: &mut Conn, id: Uuid) -> QueryResult<()> {
+    diesel::update(users::table.find(id))
+        .set(users::token_epoch.eq(users::token_epoch + 1))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The hash that a password is compared with.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn password_hash(conn: &mut Conn, id: Uuid) -> QueryResult<Option<String>> {
+    users::table
+        .find(id)
+        .select(users::password_hash)
+        .first(conn)
+        .await
+        .optional()
 }

@@ -7,14 +7,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use db::Conn;
-use db::refresh_tokens::{self, RefreshToken, Rotation};
+use db::audit;
+use db::refresh_tokens::{self, Holder, RefreshToken, Rotation};
+use db::sessions::{self, Session};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use models::audit::AuditEvent;
 use models::id::UserId;
 use runtime::env::KeyPair;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::origin::Origin;
 use super::tokens::Tokens;
 use crate::error::Problem;
 
@@ -80,33 +84,66 @@ pub(crate) struct Pair {
     pub(crate) refresh_token: String,
 }
 
-/// The first pair of a new family: a login.
+/// The first pair of a new session: a login. Lock the user's row first.
 ///
 /// # Errors
 /// The database's failure.
-pub(crate) async fn start_family(
+pub(crate) async fn start_session(
     conn: &mut Conn,
     tokens: &Tokens,
-    user: &db::users::User,
+    holder: Holder,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<Pair, Problem> {
+    let session = Session {
+        id: holder.session_id,
+        user_id: holder.user_id,
+        created_at: now,
+        last_used_at: now,
+        client_address: Some(origin.address().to_string()),
+        user_agent: origin.user_agent.clone(),
+        expires_at: now + LIFE,
+    };
+    refresh_tokens::delete_expired_of(conn, holder.user_id, now).await?;
+    sessions::begin(conn, &session).await?;
+    add_token(conn, tokens, holder, now).await
+}
+
+/// A new pair for a session whose tokens have just been revoked.
+///
+/// # Errors
+/// 401 when it has ended meanwhile, or the database's failure.
+pub(crate) async fn renew_session(
+    conn: &mut Conn,
+    tokens: &Tokens,
+    holder: Holder,
+    now: DateTime<Utc>,
+) -> Result<Pair, Problem> {
+    if !sessions::renew(conn, holder.session_id, now, now + LIFE).await? {
+        return Err(Problem::unauthorized());
+    }
+    add_token(conn, tokens, holder, now).await
+}
+
+async fn add_token(
+    conn: &mut Conn,
+    tokens: &Tokens,
+    holder: Holder,
     now: DateTime<Utc>,
 ) -> Result<Pair, Problem> {
     let token: [u8; BYTES] = rand::random();
     let row = RefreshToken {
         id: Uuid::now_v7(),
-        user_id: user.id,
-        family_id: Uuid::now_v7(),
+        user_id: holder.user_id,
+        family_id: holder.session_id,
         token_hash: hash(&token),
         issued_at: now,
         expires_at: now + LIFE,
         used_at: None,
         revoked_at: None,
     };
-    refresh_tokens::delete_expired_of(conn, user.id, now).await?;
     refresh_tokens::insert(conn, &row).await?;
-    Ok(Pair {
-        access_token: tokens.issue(UserId(user.id), user.token_epoch, now)?,
-        refresh_token: URL_SAFE_NO_PAD.encode(token),
-    })
+    pair(tokens, holder, &token, now)
 }
 
 /// Spends `token` for the next pair. A spent one revokes its family, but for 10 s answers the same successor.
@@ -118,6 +155,7 @@ pub(crate) async fn refresh(
     tokens: &Tokens,
     keys: &RefreshKeys,
     token: &str,
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<Pair, Problem> {
     let token = decode(token).ok_or_else(refused)?;
@@ -129,9 +167,11 @@ pub(crate) async fn refresh(
         successor_hash: hash(&successor),
         now,
         expires_at: now + LIFE,
+        client_address: Some(origin.address().to_string()),
+        user_agent: origin.user_agent.clone(),
     };
     if let Some(holder) = refresh_tokens::rotate(conn, &rotation).await? {
-        return pair(tokens, holder.user_id, holder.token_epoch, &successor, now);
+        return pair(tokens, holder, &successor, now);
     }
     // Unknown, expired, revoked, of a locked user, or spent before.
     let row = refresh_tokens::find(conn, &spent_hash)
@@ -142,7 +182,9 @@ pub(crate) async fn refresh(
     };
     if now - used_at >= GRACE {
         tracing::warn!(user.id = %row.user_id, "a spent refresh token came again: its family is revoked");
-        refresh_tokens::revoke_family(conn, row.family_id, now).await?;
+        sessions::end(conn, row.user_id, row.family_id, now).await?;
+        let reused = origin.event(AuditEvent::RefreshTokenReused, row.user_id, now);
+        audit::record(conn, &reused).await?;
         return Err(refused());
     }
     for key in [Some(&keys.current), keys.previous.as_ref()]
@@ -152,40 +194,44 @@ pub(crate) async fn refresh(
         let successor = RefreshKeys::successor(key, &token);
         let alive = refresh_tokens::holder(conn, &hash(&successor), now).await?;
         if let Some(holder) = alive {
-            return pair(tokens, holder.user_id, holder.token_epoch, &successor, now);
+            return pair(tokens, holder, &successor, now);
         }
     }
     Err(refused())
 }
 
-/// Ends the family that `token` belongs to, if there is one.
+/// Ends the session that `token` belongs to, if there is one that goes on.
 ///
 /// # Errors
 /// The database's failure.
-pub(crate) async fn end_family(
+pub(crate) async fn end_session(
     conn: &mut Conn,
     token: &str,
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
     let Some(token) = decode(token) else {
         return Ok(());
     };
-    if let Some(row) = refresh_tokens::find(conn, &hash(&token)).await? {
-        refresh_tokens::revoke_family(conn, row.family_id, now).await?;
+    let row = refresh_tokens::find(conn, &hash(&token)).await?;
+    if let Some(row) = row.filter(|row| row.revoked_at.is_none()) {
+        sessions::end(conn, row.user_id, row.family_id, now).await?;
+        let ended = origin.event(AuditEvent::LoggedOut, row.user_id, now);
+        audit::record(conn, &ended).await?;
     }
     Ok(())
 }
 
 fn pair(
     tokens: &Tokens,
-    user: Uuid,
-    epoch: i32,
-    successor: &[u8],
+    holder: Holder,
+    token: &[u8],
     now: DateTime<Utc>,
 ) -> Result<Pair, Problem> {
+    let user = UserId(holder.user_id);
     Ok(Pair {
-        access_token: tokens.issue(UserId(user), epoch, now)?,
-        refresh_token: URL_SAFE_NO_PAD.encode(successor),
+        access_token: tokens.issue(user, holder.token_epoch, holder.session_id, now)?,
+        refresh_token: URL_SAFE_NO_PAD.encode(token),
     })
 }
 

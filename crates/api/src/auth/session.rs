@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use db::Conn;
 use db::users::{Account, Standing};
 use models::id::UserId;
+use uuid::Uuid;
 
 use super::tokens::AccessClaims;
 use crate::app::Api;
@@ -35,12 +36,17 @@ impl Bearer {
         self.0.sub
     }
 
-    /// Reads the user: a lock, a deletion or a raised epoch ends the token at once.
+    /// The session that it is of; tokens of the release before name none.
+    pub(crate) fn session(&self) -> Option<Uuid> {
+        self.0.sid
+    }
+
+    /// Reads the user: a lock, a deletion, a raised epoch or the session's end ends the token at once.
     ///
     /// # Errors
     /// 401, or the database's failure.
     pub(crate) async fn caller(&self, conn: &mut Conn) -> Result<Caller, Problem> {
-        let standing = db::users::standing(conn, self.0.sub.as_uuid()).await?;
+        let standing = db::users::standing(conn, self.0.sub.as_uuid(), self.0.sid).await?;
         self.admit(standing)
     }
 
@@ -49,7 +55,7 @@ impl Bearer {
     /// # Errors
     /// As [`Self::caller`].
     pub(crate) async fn caller_locked(&self, conn: &mut Conn) -> Result<Caller, Problem> {
-        let standing = db::users::lock(conn, self.0.sub.as_uuid()).await?;
+        let standing = db::users::lock(conn, self.0.sub.as_uuid(), self.0.sid).await?;
         self.admit(standing)
     }
 
@@ -58,9 +64,10 @@ impl Bearer {
     /// # Errors
     /// As [`Self::caller`].
     pub(crate) async fn account(&self, conn: &mut Conn) -> Result<(Caller, Account), Problem> {
-        let account = db::users::account(conn, self.0.sub.as_uuid()).await?;
-        let caller = self.admit(account.as_ref().map(|account| account.standing))?;
-        let account = account.ok_or_else(Problem::unauthorized)?;
+        let caller = self.caller(conn).await?;
+        let account = db::users::account(conn, self.0.sub.as_uuid())
+            .await?
+            .ok_or_else(Problem::unauthorized)?;
         Ok((caller, account))
     }
 
@@ -82,7 +89,8 @@ impl Bearer {
 
     fn admit(&self, standing: Option<Standing>) -> Result<Caller, Problem> {
         let standing = standing
-            .filter(|standing| standing.token_epoch == self.0.epoch && standing.locked_at.is_none())
+            .filter(|standing| standing.token_epoch == self.0.epoch && standing.session_goes_on)
+            .filter(|standing| standing.locked_at.is_none())
             .ok_or_else(Problem::unauthorized)?;
         Ok(Caller {
             user: self.0.sub,

@@ -35,6 +35,9 @@ pub(crate) struct AccessClaims {
     pub(crate) jti: Uuid,
     /// The user's epoch when it was issued: another one ends it.
     pub(crate) epoch: i32,
+    /// The session, with which it ends; tokens of the release before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sid: Option<Uuid>,
 }
 
 /// Signs and verifies access tokens.
@@ -104,7 +107,7 @@ impl Tokens {
         self.life.num_seconds()
     }
 
-    /// A new token for `user`.
+    /// A new token of a session of `user`.
     ///
     /// # Errors
     /// 500 when it can't be signed.
@@ -112,6 +115,7 @@ impl Tokens {
         &self,
         user: UserId,
         epoch: i32,
+        session: Uuid,
         now: DateTime<Utc>,
     ) -> Result<String, Problem> {
         let claims = AccessClaims {
@@ -122,6 +126,7 @@ impl Tokens {
             exp: (now + self.life).timestamp(),
             jti: Uuid::new_v4(),
             epoch,
+            sid: Some(session),
         };
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(self.current.id.clone());

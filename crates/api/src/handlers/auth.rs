@@ -1,17 +1,16 @@
 //! Accounts: register, log in, stay logged in, log out.
 
 use actix_web::web::Data;
-use db::audit::Event;
+use db::refresh_tokens::Holder;
 use db::users::{self, User};
-use db::{Failure, QueryError};
+use db::{Conn, Failure, QueryError};
 use models::Time;
 use models::audit::AuditEvent;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::Api;
-use crate::auth::{self, Bearer, Pair, Verdict, account};
-use crate::client::Client;
+use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
 use crate::error::Problem;
 use crate::input::{self, Body};
 use crate::reply::{Answer, Reply};
@@ -22,7 +21,7 @@ use crate::views::format;
 ///
 /// # Errors
 /// 422, 409 (`duplicate-email`, `duplicate-username`), 503.
-pub(crate) async fn register(api: Data<Api>, Body(mut fields): Body) -> Answer {
+pub(crate) async fn register(api: Data<Api>, origin: Origin, Body(mut fields): Body) -> Answer {
     let email = fields.required("email", account::email);
     let password = fields.required("password", account::new_password);
     let username = fields.optional("username", account::username).or(None);
@@ -52,6 +51,8 @@ pub(crate) async fn register(api: Data<Api>, Body(mut fields): Body) -> Answer {
         };
         let mut conn = app.conn().await?;
         users::insert(&mut conn, &user).await.map_err(taken)?;
+        let registered = origin.event(AuditEvent::Registered, user.id, now);
+        db::audit::record(&mut conn, &registered).await?;
         Reply::created(
             &json!({
                 "id": user.id,
@@ -90,7 +91,7 @@ fn taken(error: QueryError) -> Problem {
 ///
 /// # Errors
 /// 422, 401 (one text and one duration for a wrong password and an unknown address), 503.
-pub(crate) async fn login(api: Data<Api>, client: Client, Body(mut fields): Body) -> Answer {
+pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body) -> Answer {
     // Any text: what is not an address has no account, and is told no sooner.
     let email = fields.required("email", |node| input::text(node).map(str::to_owned));
     let password = fields.required("password", account::secret);
@@ -111,7 +112,7 @@ pub(crate) async fn login(api: Data<Api>, client: Client, Body(mut fields): Body
             return Err(wrong_pair());
         };
         let now = to_micros(app.clock.now());
-        let event = |kind| Event::new(kind, user.id, Some(client.address()), now);
+        let event = |kind| origin.event(kind, user.id, now);
         if !is_right || user.locked_at.is_some() {
             let failed = event(AuditEvent::LoginFailed);
             db::audit::record(&mut *app.conn().await?, &failed).await?;
@@ -122,12 +123,26 @@ pub(crate) async fn login(api: Data<Api>, client: Client, Body(mut fields): Body
             true => Some(app.passwords.hash(password).await?),
             false => None,
         };
-        let mut conn = app.conn().await?;
-        if let Some(new) = rehashed {
-            users::rehash(&mut conn, user.id, &user.password_hash, &new).await?;
-        }
-        let pair = auth::start_family(&mut conn, &app.tokens, &user, now).await?;
-        db::audit::record(&mut conn, &event(AuditEvent::LoggedIn)).await?;
+        let pair = app
+            .db
+            .transaction(async |conn: &mut Conn| {
+                // A password that was changed while we compared must not begin a session.
+                let standing = users::lock(conn, user.id, None).await?;
+                if standing.is_none_or(|now| now.token_epoch != user.token_epoch) {
+                    return Err(wrong_pair());
+                }
+                if let Some(new) = &rehashed {
+                    users::rehash(conn, user.id, &user.password_hash, new).await?;
+                }
+                let holder = Holder {
+                    user_id: user.id,
+                    session_id: Uuid::now_v7(),
+                    token_epoch: user.token_epoch,
+                };
+                db::audit::record(conn, &event(AuditEvent::LoggedIn)).await?;
+                auth::start_session(conn, &app.tokens, holder, &origin, now).await
+            })
+            .await?;
         logged_in(&app, &pair)
     })
     .await
@@ -137,7 +152,7 @@ pub(crate) async fn login(api: Data<Api>, client: Client, Body(mut fields): Body
 ///
 /// # Errors
 /// 422, 401 for a token that does not hold (a spent one ends its family).
-pub(crate) async fn refresh(api: Data<Api>, Body(mut fields): Body) -> Answer {
+pub(crate) async fn refresh(api: Data<Api>, origin: Origin, Body(mut fields): Body) -> Answer {
     let token = fields.required("refresh_token", |node| input::text(node).map(str::to_owned));
     fields.finish()?;
     let token = token.unwrap_or_default();
@@ -145,24 +160,25 @@ pub(crate) async fn refresh(api: Data<Api>, Body(mut fields): Body) -> Answer {
     api.work(async move {
         let now = to_micros(app.clock.now());
         let mut conn = app.conn().await?;
-        let pair = auth::refresh(&mut conn, &app.tokens, &app.refresh_keys, &token, now).await?;
+        let keys = &app.refresh_keys;
+        let pair = auth::refresh(&mut conn, &app.tokens, keys, &token, &origin, now).await?;
         logged_in(&app, &pair)
     })
     .await
 }
 
-/// `POST /auth/logout`: the token's whole family ends.
+/// `POST /auth/logout`: the token's whole session ends.
 ///
 /// # Errors
 /// 422.
-pub(crate) async fn logout(api: Data<Api>, Body(mut fields): Body) -> Answer {
+pub(crate) async fn logout(api: Data<Api>, origin: Origin, Body(mut fields): Body) -> Answer {
     let token = fields.required("refresh_token", |node| input::text(node).map(str::to_owned));
     fields.finish()?;
     let token = token.unwrap_or_default();
     let app = Data::clone(&api);
     api.work(async move {
         let now = to_micros(app.clock.now());
-        auth::end_family(&mut *app.conn().await?, &token, now).await?;
+        auth::end_session(&mut *app.conn().await?, &token, &origin, now).await?;
         Ok(Reply::no_content())
     })
     .await
@@ -192,7 +208,7 @@ pub(crate) async fn me(api: Data<Api>, bearer: Bearer) -> Answer {
     .await
 }
 
-fn logged_in(api: &Api, pair: &Pair) -> Answer {
+pub(super) fn logged_in(api: &Api, pair: &Pair) -> Answer {
     Reply::ok(&json!({
         "access_token": pair.access_token,
         "token_type": "Bearer",
@@ -211,6 +227,6 @@ fn wrong_pair() -> Problem {
 }
 
 /// As the database keeps it, so that what we answer is what we stored.
-fn to_micros(time: Time) -> Time {
+pub(super) fn to_micros(time: Time) -> Time {
     chrono::SubsecRound::trunc_subsecs(time, 6)
 }

@@ -136,6 +136,7 @@ async fn a_refresh_token_is_spent_once_and_its_second_use_ends_the_family() {
     refresh(&app, &third)
         .await
         .problem(401, "invalid-refresh-token");
+    user.get("/auth/me").await.problem(401, "unauthorized");
     let stored: Vec<u8> = app
         .db
         .value("SELECT token_hash FROM refresh_tokens LIMIT 1")
@@ -150,8 +151,10 @@ async fn a_refresh_token_is_spent_once_and_its_second_use_ends_the_family() {
 async fn parallel_refreshes_of_one_token_get_one_successor() {
     let app = TestApp::start().await;
     let user = app.user().await;
-    let answers =
-        futures_util::future::join_all((0..8).map(|_| refresh(&app, &user.refresh_token))).await;
+    let twin = app.twin().await;
+    let apps = [&app, &twin];
+    let uses = (0..20).map(|use_| refresh(apps[use_ % 2], &user.refresh_token));
+    let answers = futures_util::future::join_all(uses).await;
     let tokens: Vec<String> = answers
         .iter()
         .map(|answer| token_of(&answer.expect(200)))
@@ -163,6 +166,7 @@ async fn parallel_refreshes_of_one_token_get_one_successor() {
             .await,
         2
     );
+    twin.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,7 +274,7 @@ async fn a_lock_a_raised_epoch_and_a_deletion_end_tokens_at_once() {
 }
 
 impl User<'_> {
-    async fn service_refused(&self) {
+    pub(crate) async fn service_refused(&self) {
         let good = json!({"name": "a", "url": "https://a.example.com/"});
         self.create(&good).await.problem(401, "unauthorized");
         self.create(&json!({})).await.problem(401, "unauthorized");

@@ -224,6 +224,19 @@ pub(crate) struct User<'a> {
     pub(crate) refresh_token: String,
 }
 
+impl<'a> User<'a> {
+    /// The same person with other tokens.
+    pub(crate) fn with(&self, pair: &Value) -> User<'a> {
+        User {
+            app: self.app,
+            id: self.id,
+            email: self.email.clone(),
+            token: pair["access_token"].as_str().unwrap().to_owned(),
+            refresh_token: pair["refresh_token"].as_str().unwrap().to_owned(),
+        }
+    }
+}
+
 impl User<'_> {
     /// The same person at another process.
     pub(crate) fn at<'b>(&self, app: &'b TestApp) -> User<'b> {

@@ -16,5 +16,6 @@ mod lists;
 mod outages;
 mod quota;
 mod services;
+mod sessions;
 mod tenancy;
 mod validation;

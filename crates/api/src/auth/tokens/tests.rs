@@ -46,7 +46,7 @@ fn signed(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
 fn a_token_holds_for_its_life_and_five_seconds() {
     let tokens = tokens(SECRET, None);
     let user = UserId(Uuid::now_v7());
-    let token = tokens.issue(user, 7, now()).unwrap();
+    let token = tokens.issue(user, 7, Uuid::nil(), now()).unwrap();
     let claims = tokens.verify(&token, now()).unwrap();
     assert_eq!((claims.sub, claims.epoch), (user, 7));
     let after = |seconds: i64| now() + TimeDelta::seconds(86_400 + seconds);
@@ -115,7 +115,9 @@ fn a_token_without_a_signature_never_gets_in() {
 #[test]
 fn keys_can_be_changed_without_a_break() {
     let before = tokens(SECRET, None);
-    let token = before.issue(UserId(Uuid::nil()), 0, now()).unwrap();
+    let token = before
+        .issue(UserId(Uuid::nil()), 0, Uuid::nil(), now())
+        .unwrap();
     assert!(tokens(OTHER, Some(SECRET)).verify(&token, now()).is_ok());
     assert!(tokens(OTHER, None).verify(&token, now()).is_err());
 }

@@ -7,6 +7,8 @@ use actix_web::{HttpResponse, ResponseError};
 use db::{Failure, QueryError, TransactionError};
 use serde::Serialize;
 
+use crate::problems::{self, Kind};
+
 /// How long a client is asked to wait when the database is away or everything is busy.
 const RETRY_SECONDS: u64 = 2;
 
@@ -27,9 +29,9 @@ pub(crate) struct Problem(Box<Parts>);
 /// What a [`Problem`] is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
+    /// The kind's, but for failures that the web framework found.
     pub(crate) status: StatusCode,
-    pub(crate) slug: &'static str,
-    pub(crate) title: &'static str,
+    pub(crate) kind: &'static Kind,
     pub(crate) detail: String,
     pub(crate) errors: Vec<FieldError>,
     pub(crate) retry_after: Option<u64>,
@@ -42,16 +44,10 @@ pub(crate) struct Parts {
 
 impl Problem {
     /// A problem with a detail of its own.
-    pub(crate) fn new(
-        status: StatusCode,
-        slug: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
         Self(Box::new(Parts {
-            status,
-            slug,
-            title,
+            status: kind.status,
+            kind,
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
@@ -63,92 +59,55 @@ impl Problem {
 
     /// 400: it could not be read at all.
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "malformed-request",
-            "The request could not be read",
-            detail,
-        )
+        Self::new(&problems::MALFORMED, detail)
     }
 
     /// 401: no token, or one that does not hold. One text for all reasons.
     pub(crate) fn unauthorized() -> Self {
         Self::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "Authentication is required",
+            &problems::UNAUTHORIZED,
             "A valid access token is required: Authorization: Bearer <token>.",
         )
     }
 
-    /// 403: who asks is known, and may not.
-    pub(crate) fn forbidden(
-        slug: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self::new(StatusCode::FORBIDDEN, slug, title, detail)
-    }
-
     /// 404: missing, malformed or someone else's; one text for all three.
     pub(crate) fn not_found() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "not-found",
-            "Not found",
-            "There is nothing here for you.",
-        )
+        Self::new(&problems::NOT_FOUND, "There is nothing here for you.")
     }
 
     /// 405, with what is allowed.
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         let mut problem = Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method-not-allowed",
-            "Method not allowed",
+            &problems::METHOD_NOT_ALLOWED,
             format!("This resource answers to {allow}."),
         );
         problem.0.allow = Some(allow);
         problem
     }
 
-    /// 409.
-    pub(crate) fn conflict(
-        slug: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self::new(StatusCode::CONFLICT, slug, title, detail)
-    }
-
     /// 422 with every wrong field.
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
-        Self::fields("validation-failed", "Some fields are not right", errors)
+        Self::fields(&problems::VALIDATION_FAILED, errors)
     }
 
     /// 422 for a URL that can never be probed.
     pub(crate) fn url_not_allowed(errors: Vec<FieldError>) -> Self {
-        Self::fields("url-not-allowed", "This URL can not be probed", errors)
+        Self::fields(&problems::URL_NOT_ALLOWED, errors)
     }
 
-    fn fields(slug: &'static str, title: &'static str, errors: Vec<FieldError>) -> Self {
+    fn fields(kind: &'static Kind, errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{} {}.", one.field, one.message),
             many => format!("{} fields are not right; see `errors`.", many.len()),
         };
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, slug, title, detail);
+        let mut problem = Self::new(kind, detail);
         problem.0.errors = errors;
         problem
     }
 
     /// 429 with the seconds after which it will pass.
     pub(crate) fn too_many(detail: impl Into<String>, retry_after_seconds: u64) -> Self {
-        let mut problem = Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too-many-requests",
-            "Too many requests",
-            detail,
-        );
+        let mut problem = Self::new(&problems::TOO_MANY_REQUESTS, detail);
         problem.0.retry_after = Some(retry_after_seconds.max(1));
         problem
     }
@@ -156,9 +115,7 @@ impl Problem {
     /// 503: try again soon. `cause` goes to the log alone.
     pub(crate) fn unavailable(cause: impl fmt::Display) -> Self {
         let mut problem = Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "Temporarily unavailable",
+            &problems::UNAVAILABLE,
             "The service can not answer right now. Please try again.",
         );
         problem.0.retry_after = Some(RETRY_SECONDS);
@@ -169,9 +126,7 @@ impl Problem {
     /// 500. `cause` goes to the log alone.
     pub(crate) fn internal(cause: impl fmt::Display) -> Self {
         let mut problem = Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "Something went wrong on our side",
+            &problems::INTERNAL,
             "The failure has been logged under this request id.",
         );
         problem.0.cause = Some(cause.to_string());
@@ -199,20 +154,13 @@ impl Problem {
 
     /// 413.
     pub(crate) fn too_large() -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body-too-large",
-            "The body is too large",
-            "A body may have at most 64 KiB.",
-        )
+        Self::new(&problems::TOO_LARGE, "A body may have at most 64 KiB.")
     }
 
     /// 415.
     pub(crate) fn unsupported_media_type() -> Self {
         Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            "Unsupported media type",
+            &problems::UNSUPPORTED_MEDIA_TYPE,
             "Send JSON in UTF-8, uncompressed, with Content-Type: application/json.",
         )
     }
@@ -225,7 +173,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.status.as_u16(), self.0.slug)
+        write!(f, "{} {}", self.0.status.as_u16(), self.0.kind.slug)
     }
 }
 

@@ -106,8 +106,8 @@ fn render(problem: &Problem, id: &str) -> HttpResponse {
     let parts = problem.parts();
     log(problem);
     let mut body = json!({
-        "type": format!("/problems/{}", parts.slug),
-        "title": parts.title,
+        "type": format!("/problems/{}", parts.kind.slug),
+        "title": parts.kind.title,
         "status": parts.status.as_u16(),
         "detail": parts.detail,
         "instance": id,

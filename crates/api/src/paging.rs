@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cursor::{Cursors, Position, Scope};
 use crate::error::Problem;
 use crate::input::{self, Fields};
+use utoipa::ToSchema;
 
 /// The most rows of one page.
 const MAX_LIMIT: i64 = 100;
@@ -19,11 +20,11 @@ pub(crate) struct Page {
 }
 
 /// What stands below a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Pagination {
-    /// Where the next page begins.
+    /// Where the next page begins, for `cursor`; `null` on the last.
     pub(crate) next_cursor: Option<String>,
-    /// Whether there is one.
+    /// Whether there is a next page.
     pub(crate) has_more: bool,
 }
 

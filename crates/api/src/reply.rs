@@ -1,7 +1,8 @@
 //! A success on its way to the client: plain values, so that a task of another thread can make it.
 
 use actix_web::body::BoxBody;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{StatusCode, header::InvalidHeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 
@@ -10,13 +11,13 @@ use crate::error::Problem;
 /// What a handler ends with.
 pub(crate) type Answer = Result<Reply, Problem>;
 
-/// Status, JSON body and perhaps a location.
+/// Status, body and headers.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
+    content_type: &'static str,
     body: Option<Vec<u8>>,
-    location: Option<String>,
-    retries: bool,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Dependencies that are away are looked at again about as often.
@@ -36,9 +37,11 @@ impl Reply {
     /// # Errors
     /// As [`Self::ok`].
     pub(crate) fn created(view: &impl Serialize, location: Option<String>) -> Answer {
-        let mut reply = Self::json(StatusCode::CREATED, view)?;
-        reply.location = location;
-        Ok(reply)
+        let reply = Self::json(StatusCode::CREATED, view)?;
+        match location {
+            Some(location) => reply.with(header::LOCATION, location),
+            None => Ok(reply),
+        }
     }
 
     /// 202.
@@ -52,12 +55,15 @@ impl Reply {
     /// 204.
     #[must_use]
     pub(crate) const fn no_content() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            body: None,
-            location: None,
-            retries: false,
-        }
+        Self::empty(StatusCode::NO_CONTENT)
+    }
+
+    /// What `OPTIONS` answers.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn allows(methods: &'static str) -> Answer {
+        Self::no_content().with(header::ALLOW, methods)
     }
 
     /// Any status with a JSON body.
@@ -66,20 +72,57 @@ impl Reply {
     /// As [`Self::ok`].
     pub(crate) fn json(status: StatusCode, view: &impl Serialize) -> Answer {
         let body = serde_json::to_vec(view).map_err(Problem::internal)?;
-        Ok(Self {
+        Ok(Self::bytes(status, "application/json", body))
+    }
+
+    /// Any status with a body that is written already.
+    #[must_use]
+    pub(crate) const fn bytes(
+        status: StatusCode,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Self {
+        Self {
             status,
+            content_type,
             body: Some(body),
-            location: None,
-            retries: false,
-        })
+            headers: Vec::new(),
+        }
+    }
+
+    /// Any status without a body.
+    #[must_use]
+    pub(crate) const fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            content_type: "",
+            body: None,
+            headers: Vec::new(),
+        }
     }
 }
 
 impl Reply {
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// A 500 for a value that no header can carry.
+    pub(crate) fn with<V>(mut self, name: HeaderName, value: V) -> Answer
+    where
+        V: TryInto<HeaderValue, Error = InvalidHeaderValue>,
+    {
+        let value = value.try_into().map_err(Problem::internal)?;
+        self.headers.push((name, value));
+        Ok(self)
+    }
+
     /// Says when to ask again, where the status is 503.
     #[must_use]
     pub(crate) fn retry_later(mut self) -> Self {
-        self.retries = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = HeaderValue::from_static(RETRY_SECONDS);
+            self.headers.push((header::RETRY_AFTER, seconds));
+        }
         self
     }
 }
@@ -89,14 +132,11 @@ impl Responder for Reply {
 
     fn respond_to(self, _request: &HttpRequest) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.status);
-        if let Some(location) = self.location {
-            response.insert_header((header::LOCATION, location));
-        }
-        if self.retries {
-            response.insert_header((header::RETRY_AFTER, RETRY_SECONDS));
+        for header in self.headers {
+            response.insert_header(header);
         }
         match self.body {
-            Some(body) => response.content_type("application/json").body(body),
+            Some(body) => response.content_type(self.content_type).body(body),
             None => response.finish(),
         }
     }

@@ -1,55 +1,113 @@
 //! Every route, once: under `/api/v1`, and bare as the original had them.
+//!
+//! A route that stands here and not in the OpenAPI document (`openapi/`), or there and not here, fails a test.
 
+use actix_web::guard::{Any, Get, Head};
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{Resource, Route};
 
 use crate::error::Problem;
 use crate::handlers::{admin, audit, auth, dashboard, health, services, sessions};
+use crate::openapi;
 use crate::reply::Reply;
 
-/// A resource that says in `Allow` what it answers to. A `GET` answers `HEAD` too.
-macro_rules! resource {
-    ($path:literal, $($method:ident => $handler:path),+ ; $allow:literal) => {
-        web::resource($path)
-            $(.route(resource!(@route $method).to($handler)))+
-            .default_service(web::to(async || Err::<Reply, _>(Problem::method_not_allowed($allow))))
-    };
-    (@route get) => {
-        web::route().guard(actix_web::guard::Any(actix_web::guard::Get()).or(actix_web::guard::Head()))
-    };
-    (@route $method:ident) => { web::$method() };
+/// Where the contract stands.
+pub(crate) const PREFIX: &str = "/api/v1";
+
+/// One resource: where it is and what it answers to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    /// The path's pattern.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the document is compared with it")
+    )]
+    pub(crate) path: &'static str,
+    /// In lower case; a `get` answers `HEAD` too, and everything answers `OPTIONS`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the document is compared with it")
+    )]
+    pub(crate) methods: &'static [&'static str],
+    build: fn() -> Resource,
 }
+
+/// An [`Entry`]. What `Allow` says follows from its methods.
+macro_rules! resource {
+    ($path:literal, $first:ident => $first_handler:path $(, $method:ident => $handler:path)* $(,)?) => {
+        Entry {
+            path: $path,
+            methods: &[stringify!($first) $(, stringify!($method))*],
+            build: || {
+                const ALLOW: &str =
+                    concat!(resource!(@allow $first) $(, ", ", resource!(@allow $method))*, ", OPTIONS");
+                web::resource($path)
+                    .route(resource!(@route $first).to($first_handler))
+                    $(.route(resource!(@route $method).to($handler)))*
+                    .route(web::method(Method::OPTIONS).to(async || Reply::allows(ALLOW)))
+                    .default_service(web::to(async || Err::<Reply, _>(Problem::method_not_allowed(ALLOW))))
+            },
+        }
+    };
+    (@route get) => { get_or_head() };
+    (@route $method:ident) => { web::$method() };
+    (@allow get) => { "GET, HEAD" };
+    (@allow post) => { "POST" };
+    (@allow put) => { "PUT" };
+    (@allow patch) => { "PATCH" };
+    (@allow delete) => { "DELETE" };
+}
+
+fn get_or_head() -> Route {
+    web::route().guard(Any(Get()).or(Head()))
+}
+
+/// What is no part of the contract's prefix: health, and pages for people.
+pub(crate) const ROOT: &[Entry] = &[
+    resource!("/healthz", get => health::live),
+    resource!("/readyz", get => health::ready),
+    resource!("/health", get => health::health),
+];
+
+/// The contract.
+pub(crate) const API: &[Entry] = &[
+    resource!("/openapi.json", get => openapi::serve),
+    resource!("/auth/register", post => auth::register),
+    resource!("/auth/login", post => auth::login),
+    resource!("/auth/refresh", post => auth::refresh),
+    resource!("/auth/logout", post => auth::logout),
+    resource!("/auth/me", get => auth::me),
+    resource!("/auth/sessions", get => sessions::list),
+    resource!("/auth/sessions/{id}", delete => sessions::end),
+    resource!("/auth/logout-all", post => sessions::logout_all),
+    resource!("/auth/change-password", post => sessions::change_password),
+    resource!("/services", get => services::list, post => services::create),
+    resource!(
+        "/services/{id}",
+        get => services::show, put => services::edit, patch => services::edit, delete => services::delete
+    ),
+    resource!("/services/{id}/probe", post => services::probe),
+    resource!("/audit", get => audit::mine),
+    resource!("/admin/audit", get => admin::log),
+    resource!("/dashboard", get => dashboard::all),
+    resource!("/dashboard/{id}", get => dashboard::one),
+    resource!("/dashboard/{id}/alerts", get => dashboard::alerts),
+    resource!("/dashboard/{id}/incidents", get => dashboard::incidents),
+    resource!("/dashboard/{id}/latency", get => dashboard::latency),
+];
 
 /// Mounts everything.
 pub(crate) fn mount(config: &mut ServiceConfig) {
-    config
-        .service(resource!("/healthz", get => health::live; "GET, HEAD"))
-        .service(resource!("/readyz", get => health::ready; "GET, HEAD"))
-        .service(resource!("/health", get => health::health; "GET, HEAD"))
-        .service(web::scope("/api/v1").configure(api))
-        .configure(api);
+    add(config, ROOT);
+    config.service(web::scope(PREFIX).configure(|config| add(config, API)));
+    add(config, API);
 }
 
-fn api(config: &mut ServiceConfig) {
-    config
-        .service(resource!("/auth/register", post => auth::register; "POST"))
-        .service(resource!("/auth/login", post => auth::login; "POST"))
-        .service(resource!("/auth/refresh", post => auth::refresh; "POST"))
-        .service(resource!("/auth/logout", post => auth::logout; "POST"))
-        .service(resource!("/auth/me", get => auth::me; "GET, HEAD"))
-        .service(resource!("/auth/sessions", get => sessions::list; "GET, HEAD"))
-        .service(resource!("/auth/sessions/{id}", delete => sessions::end; "DELETE"))
-        .service(resource!("/auth/logout-all", post => sessions::logout_all; "POST"))
-        .service(resource!("/auth/change-password", post => sessions::change_password; "POST"))
-        .service(resource!("/services", get => services::list, post => services::create; "GET, HEAD, POST"))
-        .service(resource!(
-            "/services/{id}",
-            get => services::show, put => services::edit, patch => services::edit, delete => services::delete;
-            "GET, HEAD, PUT, PATCH, DELETE"
-        ))
-        .service(resource!("/services/{id}/probe", post => services::probe; "POST"))
-        .service(resource!("/audit", get => audit::mine; "GET, HEAD"))
-        .service(resource!("/admin/audit", get => admin::log; "GET, HEAD"))
-        .configure(dashboard::routes);
+fn add(config: &mut ServiceConfig, entries: &[Entry]) {
+    for entry in entries {
+        config.service((entry.build)());
+    }
 }
 
 /// Everything else.

@@ -13,6 +13,7 @@ mod environment;
 mod folder;
 mod http;
 mod interrupt;
+mod openapi;
 mod packages;
 mod ports;
 mod process;
@@ -62,6 +63,8 @@ enum Task {
         #[arg(last = true)]
         args: Vec<OsString>,
     },
+    /// Write docs/openapi.json from the code
+    Openapi,
     /// Measure the product on this machine
     Bench {
         /// What to measure
@@ -115,6 +118,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
             options,
             installing,
         } => up::up(options, installing.decision(), &interrupt),
+        Task::Openapi => openapi::openapi(&interrupt),
         Task::Check { steps } => check::check(steps, &interrupt),
         Task::Test {
             long,

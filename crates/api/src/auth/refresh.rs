@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::origin::Origin;
 use super::tokens::Tokens;
 use crate::error::Problem;
+use crate::problems;
 
 /// A refresh token that is not used for so long is dead.
 const LIFE: TimeDelta = TimeDelta::days(30);
@@ -245,10 +246,5 @@ fn hash(token: &[u8]) -> Vec<u8> {
 }
 
 fn refused() -> Problem {
-    Problem::new(
-        actix_web::http::StatusCode::UNAUTHORIZED,
-        "invalid-refresh-token",
-        "The refresh token does not hold",
-        "Log in again.",
-    )
+    Problem::new(&problems::INVALID_REFRESH_TOKEN, "Log in again.")
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::tokens::AccessClaims;
 use crate::app::Api;
 use crate::error::Problem;
+use crate::problems;
 
 /// The role that opens `/admin`.
 const ADMIN: &str = "admin";
@@ -80,9 +81,8 @@ impl Bearer {
         if account.role == ADMIN {
             return Ok(caller);
         }
-        Err(Problem::forbidden(
-            "admins-only",
-            "Only admins may do this",
+        Err(Problem::new(
+            &problems::ADMINS_ONLY,
             "Your account is not an admin's.",
         ))
     }

@@ -3,7 +3,6 @@
 use actix_web::web::Data;
 use db::audit::Filter;
 use models::audit::AuditEvent;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{Query, audit};
@@ -14,7 +13,7 @@ use crate::error::Problem;
 use crate::input::{self, Complaint, Node};
 use crate::paging::Page;
 use crate::reply::{Answer, Reply};
-use crate::views::audit::{AnyEntry, any};
+use crate::views::audit::{AnyEntry, AnyEvents, any};
 
 /// `GET /admin/audit`: what happened to accounts, to one of them, or of one kind.
 ///
@@ -51,7 +50,7 @@ pub(crate) async fn log(api: Data<Api>, bearer: Bearer, Query(mut fields): Query
         let mut rows = db::audit::page(&mut conn, &filter, page.rows_to_load()).await?;
         let pagination = page.close(&mut rows, &app.cursors, &scope, audit::position);
         let events: Vec<AnyEntry> = rows.into_iter().map(any).collect();
-        Reply::ok(&json!({"events": events, "pagination": pagination}))
+        Reply::ok(&AnyEvents { events, pagination })
     })
     .await
 }

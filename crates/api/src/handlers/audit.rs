@@ -3,7 +3,6 @@
 use actix_web::web::Data;
 use db::audit::{Entry, Filter};
 use models::audit::AuditEvent;
-use serde_json::json;
 
 use super::Query;
 use crate::app::Api;
@@ -13,7 +12,7 @@ use crate::error::Problem;
 use crate::input::{self, Complaint, Node};
 use crate::paging::Page;
 use crate::reply::{Answer, Reply};
-use crate::views::audit::{OwnEntry, own};
+use crate::views::audit::{OwnEntry, OwnEvents, own};
 
 /// `GET /audit`: what happened to the caller's account.
 ///
@@ -48,7 +47,7 @@ pub(crate) async fn mine(api: Data<Api>, bearer: Bearer, Query(mut fields): Quer
         let mut rows = db::audit::page(&mut conn, &filter, page.rows_to_load()).await?;
         let pagination = page.close(&mut rows, &app.cursors, &scope, position);
         let events: Vec<OwnEntry> = rows.into_iter().map(own).collect();
-        Reply::ok(&json!({"events": events, "pagination": pagination}))
+        Reply::ok(&OwnEvents { events, pagination })
     })
     .await
 }

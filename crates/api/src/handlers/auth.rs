@@ -6,15 +6,16 @@ use db::users::{self, User};
 use db::{Conn, Failure, QueryError};
 use models::Time;
 use models::audit::AuditEvent;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::Api;
 use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
 use crate::error::Problem;
 use crate::input::{self, Body};
+use crate::problems;
 use crate::reply::{Answer, Reply};
 use crate::services::active_limit;
+use crate::views::account::{Me, Quota, QuotaUse, Registered, TokenPair};
 use crate::views::format;
 
 /// `POST /auth/register`
@@ -54,13 +55,13 @@ pub(crate) async fn register(api: Data<Api>, origin: Origin, Body(mut fields): B
         let registered = origin.event(AuditEvent::Registered, user.id, now);
         db::audit::record(&mut conn, &registered).await?;
         Reply::created(
-            &json!({
-                "id": user.id,
-                "email": user.email,
-                "username": user.username,
-                "is_verified": user.is_verified,
-                "created_at": format::time(user.created_at),
-            }),
+            &Registered {
+                id: user.id,
+                email: user.email,
+                username: user.username,
+                is_verified: user.is_verified,
+                created_at: format::time(user.created_at),
+            },
             None,
         )
     })
@@ -71,17 +72,12 @@ pub(crate) async fn register(api: Data<Api>, origin: Origin, Body(mut fields): B
 fn taken(error: QueryError) -> Problem {
     let failure = Failure::of(&error);
     if failure.is_constraint(users::EMAIL_TAKEN) {
-        Problem::conflict(
-            "duplicate-email",
-            "This e-mail address has an account",
+        Problem::new(
+            &problems::DUPLICATE_EMAIL,
             "Log in, or use another address.",
         )
     } else if failure.is_constraint(users::USERNAME_TAKEN) {
-        Problem::conflict(
-            "duplicate-username",
-            "This user name is taken",
-            "Choose another user name.",
-        )
+        Problem::new(&problems::DUPLICATE_USERNAME, "Choose another user name.")
     } else {
         error.into()
     }
@@ -195,35 +191,34 @@ pub(crate) async fn me(api: Data<Api>, bearer: Bearer) -> Answer {
         let (caller, account) = bearer.account(&mut conn).await?;
         let counts = db::services::counts(&mut conn, account.id).await?;
         let limit = active_limit(&caller, app.config.limits.service_quota);
-        Reply::ok(&json!({
-            "id": account.id,
-            "email": account.email,
-            "username": account.username,
-            "role": account.role,
-            "is_verified": account.is_verified,
-            "quota": {"services": {"limit": limit, "used": counts.active}},
-            "created_at": format::time(account.created_at),
-        }))
+        let services = QuotaUse {
+            limit,
+            used: counts.active,
+        };
+        Reply::ok(&Me {
+            id: account.id,
+            email: account.email,
+            username: account.username,
+            role: account.role,
+            is_verified: account.is_verified,
+            quota: Quota { services },
+            created_at: format::time(account.created_at),
+        })
     })
     .await
 }
 
 pub(super) fn logged_in(api: &Api, pair: &Pair) -> Answer {
-    Reply::ok(&json!({
-        "access_token": pair.access_token,
-        "token_type": "Bearer",
-        "expires_in": api.tokens.life_seconds(),
-        "refresh_token": pair.refresh_token,
-    }))
+    Reply::ok(&TokenPair {
+        access_token: pair.access_token.clone(),
+        token_type: "Bearer",
+        expires_in: api.tokens.life_seconds(),
+        refresh_token: pair.refresh_token.clone(),
+    })
 }
 
 fn wrong_pair() -> Problem {
-    Problem::new(
-        actix_web::http::StatusCode::UNAUTHORIZED,
-        "invalid-credentials",
-        "The e-mail address or the password is wrong",
-        "Check both and try again.",
-    )
+    Problem::new(&problems::INVALID_CREDENTIALS, "Check both and try again.")
 }
 
 /// As the database keeps it, so that what we answer is what we stored.

@@ -2,12 +2,13 @@
 
 mod series;
 
-use actix_web::web::{self, Data, ServiceConfig};
+pub(crate) use series::latency;
+
+use actix_web::web::Data;
 use db::Conn;
 use db::services::Service;
 use models::service::Status;
 use models::window::Window;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{PathId, Query};
@@ -20,33 +21,15 @@ use crate::paging::{Page, Pagination};
 use crate::reply::{Answer, Reply};
 use crate::views::figures::{count, due};
 use crate::views::incident::{AlertView, IncidentView, alert, incident};
+use crate::views::lists::{AlertList, Dashboard, IncidentList, StatusCounts};
 use crate::views::overview::{Loaded, Uptime, overview};
 use crate::views::result::{ResultView, result};
 use crate::views::service::{Summary, Watched, watched};
 use crate::views::ssl::ssl;
 use crate::views::sums::sums;
 
-/// The routes under `/dashboard`.
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    let read = |path: &'static str| web::resource(path).default_service(web::to(not_allowed));
-    let get = || {
-        web::route()
-            .guard(actix_web::guard::Any(actix_web::guard::Get()).or(actix_web::guard::Head()))
-    };
-    config
-        .service(read("/dashboard").route(get().to(all)))
-        .service(read("/dashboard/{id}").route(get().to(one)))
-        .service(read("/dashboard/{id}/alerts").route(get().to(alerts)))
-        .service(read("/dashboard/{id}/incidents").route(get().to(incidents)))
-        .service(read("/dashboard/{id}/latency").route(get().to(series::latency)));
-}
-
-async fn not_allowed() -> Answer {
-    Err(Problem::method_not_allowed("GET, HEAD"))
-}
-
 /// `GET /dashboard`: how many services have which status, and a page of them.
-async fn all(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer {
+pub(crate) async fn all(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;
@@ -56,14 +39,17 @@ async fn all(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer
         let page = page.ok_or_else(unnoticed)?;
         let user = caller.user.as_uuid();
         let found = db::services::counts::by_status(&mut conn, user).await?;
-        let counts: serde_json::Map<String, serde_json::Value> = Status::ALL
-            .into_iter()
-            .map(|status| {
-                let row = found.iter().find(|row| row.0 == status.as_str());
-                let number = row.map_or(0, |row| count(row.1));
-                (status.as_str().to_owned(), number.into())
-            })
-            .collect();
+        let number = |status: Status| {
+            let row = found.iter().find(|row| row.0 == status.as_str());
+            row.map_or(0, |row| count(row.1))
+        };
+        let counts = StatusCounts {
+            unknown: number(Status::Unknown),
+            up: number(Status::Up),
+            failing: number(Status::Failing),
+            down: number(Status::Down),
+            paused: number(Status::Paused),
+        };
         let scope = scope("dashboard", &caller, String::new());
         let filter = db::services::Filter {
             status: None,
@@ -78,13 +64,22 @@ async fn all(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer
         });
         let rows = watched(&mut conn, rows).await?;
         let services: Vec<Summary> = rows.iter().map(Watched::summary).collect();
-        Reply::ok(&json!({"counts": counts, "services": services, "pagination": pagination}))
+        Reply::ok(&Dashboard {
+            counts,
+            services,
+            pagination,
+        })
     })
     .await
 }
 
 /// `GET /dashboard/{service_id}`: one service's figures over a window, and a page of its results.
-async fn one(api: Data<Api>, bearer: Bearer, id: PathId, Query(mut fields): Query) -> Answer {
+pub(crate) async fn one(
+    api: Data<Api>,
+    bearer: Bearer,
+    id: PathId,
+    Query(mut fields): Query,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;
@@ -148,7 +143,12 @@ async fn results(
 }
 
 /// `GET /dashboard/{service_id}/alerts`
-async fn alerts(api: Data<Api>, bearer: Bearer, id: PathId, Query(mut fields): Query) -> Answer {
+pub(crate) async fn alerts(
+    api: Data<Api>,
+    bearer: Bearer,
+    id: PathId,
+    Query(mut fields): Query,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;
@@ -165,13 +165,22 @@ async fn alerts(api: Data<Api>, bearer: Bearer, id: PathId, Query(mut fields): Q
             id: row.id,
         });
         let alerts: Vec<AlertView> = rows.into_iter().map(alert).collect();
-        Reply::ok(&json!({"service_id": service.id, "alerts": alerts, "pagination": pagination}))
+        Reply::ok(&AlertList {
+            service_id: service.id,
+            alerts,
+            pagination,
+        })
     })
     .await
 }
 
 /// `GET /dashboard/{service_id}/incidents`
-async fn incidents(api: Data<Api>, bearer: Bearer, id: PathId, Query(mut fields): Query) -> Answer {
+pub(crate) async fn incidents(
+    api: Data<Api>,
+    bearer: Bearer,
+    id: PathId,
+    Query(mut fields): Query,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;
@@ -189,7 +198,10 @@ async fn incidents(api: Data<Api>, bearer: Bearer, id: PathId, Query(mut fields)
         });
         let now = app.clock.now();
         let incidents: Vec<IncidentView> = rows.into_iter().map(|row| incident(row, now)).collect();
-        Reply::ok(&json!({"incidents": incidents, "pagination": pagination}))
+        Reply::ok(&IncidentList {
+            incidents,
+            pagination,
+        })
     })
     .await
 }

@@ -2,17 +2,17 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use serde_json::json;
 
 use crate::app::Api;
 use crate::reply::{Answer, Reply};
+use crate::views::health::{Alive, Health};
 
 /// `GET /healthz`: the process lives.
 ///
 /// # Errors
 /// None.
 pub(crate) async fn live() -> Answer {
-    Reply::ok(&json!({"status": "ok"}))
+    Reply::ok(&Alive { status: "ok" })
 }
 
 /// `GET /readyz`: its dependencies answer; 503 names which does not.
@@ -41,11 +41,11 @@ pub(crate) async fn health(api: Data<Api>) -> Answer {
         Ok(()) => (StatusCode::OK, "healthy", "connected"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "disconnected"),
     };
-    let view = json!({
-        "status": health,
-        "database": database,
-        "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": api.started.elapsed().as_secs(),
-    });
+    let view = Health {
+        status: health,
+        database,
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: api.started.elapsed().as_secs(),
+    };
     Ok(Reply::json(status, &view)?.retry_later())
 }

@@ -3,8 +3,6 @@
 use actix_web::web::Data;
 use db::services::{Filter, Service};
 use models::service::Status;
-use serde::Serialize;
-use serde_json::json;
 
 use super::{PathId, Query};
 use crate::app::Api;
@@ -12,9 +10,10 @@ use crate::auth::Bearer;
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
 use crate::input::{self, Body, Fields};
-use crate::paging::{Page, Pagination};
+use crate::paging::Page;
 use crate::reply::{Answer, Reply};
 use crate::services::{self, NewService, Patch};
+use crate::views::lists::{ProbeAsked, ServiceList};
 use crate::views::service::{Full, Summary, full, watched};
 
 /// `POST /services`
@@ -38,13 +37,6 @@ pub(crate) async fn create(api: Data<Api>, bearer: Bearer, Body(mut fields): Bod
         Reply::created(&shown(&app, service).await?, Some(location))
     })
     .await
-}
-
-/// A page of a tenant's services.
-#[derive(Serialize)]
-struct List {
-    services: Vec<Summary>,
-    pagination: Pagination,
 }
 
 /// `GET /services`
@@ -80,7 +72,7 @@ pub(crate) async fn list(api: Data<Api>, bearer: Bearer, Query(mut fields): Quer
         let pagination = page.close(&mut rows, &app.cursors, &scope, position);
         let rows = watched(&mut conn, rows).await?;
         let summaries: Vec<Summary> = rows.iter().map(|row| row.summary()).collect();
-        Reply::ok(&List {
+        Reply::ok(&ServiceList {
             services: summaries,
             pagination,
         })
@@ -174,7 +166,9 @@ pub(crate) async fn probe(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer 
         app.require_schema()?;
         let id = authorized_id(&app, &bearer, &id).await?;
         let probe_id = services::probe_now(&app, &bearer, id).await?;
-        Reply::accepted(&json!({"probe_id": probe_id}))
+        Reply::accepted(&ProbeAsked {
+            probe_id: probe_id.as_uuid(),
+        })
     })
     .await
 }

@@ -6,7 +6,6 @@ use db::sessions::{self, Session};
 use db::{Conn, audit, users};
 use models::audit::AuditEvent;
 use secrecy::SecretString;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::PathId;
@@ -16,6 +15,7 @@ use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
 use crate::error::{FieldError, Problem};
 use crate::input::Body;
 use crate::reply::{Answer, Reply};
+use crate::views::account::{SessionList, SessionView};
 use crate::views::format;
 
 /// `GET /auth/sessions`: all of them, the last used first.
@@ -28,24 +28,24 @@ pub(crate) async fn list(api: Data<Api>, bearer: Bearer) -> Answer {
         let mut conn = app.conn().await?;
         let user = bearer.caller(&mut conn).await?.user.as_uuid();
         let listed = sessions::list(&mut conn, user, app.clock.now()).await?;
-        let views: Vec<Value> = listed
+        let sessions = listed
             .iter()
             .map(|session| view(session, bearer.session()))
             .collect();
-        Reply::ok(&json!({"sessions": views}))
+        Reply::ok(&SessionList { sessions })
     })
     .await
 }
 
-fn view(session: &Session, current: Option<Uuid>) -> Value {
-    json!({
-        "id": session.id,
-        "created_at": format::time(session.created_at),
-        "last_used_at": format::time(session.last_used_at),
-        "client_address": session.client_address,
-        "user_agent": session.user_agent,
-        "current": current == Some(session.id),
-    })
+fn view(session: &Session, current: Option<Uuid>) -> SessionView {
+    SessionView {
+        id: session.id,
+        created_at: format::time(session.created_at),
+        last_used_at: format::time(session.last_used_at),
+        client_address: session.client_address.clone(),
+        user_agent: session.user_agent.clone(),
+        current: current == Some(session.id),
+    }
 }
 
 /// `DELETE /auth/sessions/{id}`: its tokens end at once.

@@ -16,6 +16,7 @@ use super::stamp::Stamp;
 use crate::app::Api;
 use crate::auth::{Bearer, Caller};
 use crate::error::Problem;
+use crate::problems;
 
 /// Versions count from here.
 const FIRST_VERSION: i32 = 1;
@@ -150,9 +151,8 @@ fn taken(error: QueryError) -> Problem {
 }
 
 fn duplicate_url() -> Problem {
-    Problem::conflict(
-        "duplicate-url",
-        "You watch this URL already",
+    Problem::new(
+        &problems::DUPLICATE_URL,
         "One of your services has this URL. Change that one instead.",
     )
 }

@@ -13,6 +13,7 @@ use super::stamp::Stamp;
 use crate::app::Api;
 use crate::auth::Bearer;
 use crate::error::Problem;
+use crate::problems;
 
 /// Asks for a probe now.
 ///
@@ -27,9 +28,8 @@ pub(crate) async fn probe_now(api: &Api, bearer: &Bearer, id: Uuid) -> Result<Pr
                 .await?
                 .ok_or_else(Problem::not_found)?;
             if !service.is_active {
-                return Err(Problem::conflict(
-                    "service-paused",
-                    "The service is paused",
+                return Err(Problem::new(
+                    &problems::SERVICE_PAUSED,
                     "Resume it first: a paused service is not probed.",
                 ));
             }

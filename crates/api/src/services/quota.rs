@@ -4,6 +4,7 @@ use db::services::Counts;
 
 use crate::auth::Caller;
 use crate::error::Problem;
+use crate::problems;
 
 /// Paused services cost little, but not nothing.
 const TOTAL_FACTOR: i64 = 10;
@@ -18,9 +19,8 @@ pub(super) fn require_slot(counts: Counts, limit: i64) -> Result<(), Problem> {
     if counts.active < limit {
         return Ok(());
     }
-    Err(Problem::conflict(
-        "quota-exceeded",
-        "All your active services are in use",
+    Err(Problem::new(
+        &problems::QUOTA_EXCEEDED,
         format!("You may have {limit} active services. Pause or delete one first."),
     ))
 }
@@ -31,9 +31,8 @@ pub(super) fn require_room(counts: Counts, limit: i64) -> Result<(), Problem> {
     if counts.total < most {
         return Ok(());
     }
-    Err(Problem::conflict(
-        "service-limit",
-        "You have too many services",
+    Err(Problem::new(
+        &problems::SERVICE_LIMIT,
         format!("You may have {most} services in all. Delete one first."),
     ))
 }

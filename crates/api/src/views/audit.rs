@@ -3,35 +3,73 @@
 use db::audit::Entry;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::format;
+use crate::openapi::values::{AuditEventName, Timestamp};
+use crate::paging::Pagination;
 
 /// An event of the reader's own account.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the contract documents the fields")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = OwnEvent)]
 pub(crate) struct OwnEntry {
+    /// Its id.
     pub(crate) id: Uuid,
+    /// What happened.
+    #[schema(value_type = AuditEventName)]
     pub(crate) event: String,
+    /// When.
+    #[schema(value_type = Timestamp)]
     pub(crate) created_at: String,
     /// `user` or `admin`.
     pub(crate) by: &'static str,
     /// Where the request came from; an admin's address is nobody else's business.
     pub(crate) address: Option<String>,
+    /// What else is known of it; never a secret.
+    #[schema(value_type = Object)]
     pub(crate) details: Value,
 }
 
 /// An event of any account.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the contract documents the fields")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = AnyEvent)]
 pub(crate) struct AnyEntry {
+    /// Its id.
     pub(crate) id: Uuid,
+    /// What happened.
+    #[schema(value_type = AuditEventName)]
     pub(crate) event: String,
+    /// When.
+    #[schema(value_type = Timestamp)]
     pub(crate) created_at: String,
+    /// To whose account.
     pub(crate) user_id: Uuid,
+    /// The admin who did it; `null` where the user did.
     pub(crate) admin_id: Option<Uuid>,
+    /// Where the request came from.
     pub(crate) address: Option<String>,
+    /// What else is known of it; never a secret.
+    #[schema(value_type = Object)]
     pub(crate) details: Value,
+}
+
+/// A page of the reader's own events, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnEvents {
+    /// The page.
+    pub(crate) events: Vec<OwnEntry>,
+    /// How it goes on.
+    pub(crate) pagination: Pagination,
+}
+
+/// A page of events of any account, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnyEvents {
+    /// The page.
+    pub(crate) events: Vec<AnyEntry>,
+    /// How it goes on.
+    pub(crate) pagination: Pagination,
 }
 
 /// For the user himself.

@@ -5,9 +5,11 @@ use models::Time;
 use models::window::{Window, hour_of};
 use serde::Serialize;
 
+use crate::openapi::values::{Milliseconds, Timestamp};
 use crate::views::figures::count;
 use crate::views::format;
 use crate::views::sums::Sums;
+use utoipa::ToSchema;
 
 /// The most points of one answer.
 pub(crate) const MAX_POINTS: i64 = 500;
@@ -147,15 +149,27 @@ fn floor(time: Time, seconds: i32) -> Time {
 }
 
 /// One step. Latencies are those of the successes, `null` where there were none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the contract documents the fields")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = LatencyPoint)]
 pub(crate) struct Point {
+    /// When the step begins.
+    #[schema(value_type = Timestamp)]
     pub(crate) at: String,
+    /// Judged checks in it.
     pub(crate) checks: u64,
+    /// Of those, the failed.
     pub(crate) failures: u64,
+    /// Of the successes; `null` where there were none.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) avg_ms: Option<f64>,
+    /// Of the same.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) p50_ms: Option<f64>,
+    /// Of the same.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) p95_ms: Option<f64>,
+    /// Of the same.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) p99_ms: Option<f64>,
 }
 

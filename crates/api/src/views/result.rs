@@ -3,42 +3,78 @@
 use db::results::ProbeResult;
 use models::probe::{ErrorKind, Outcome, ProbeKind};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::openapi::values::{
+    ErrorClassName, ErrorKindName, Milliseconds, OutcomeName, ProbeKindName, Timestamp,
+};
 use crate::views::format;
 
 /// A row of `recent_results`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the contract documents the fields")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Result)]
 pub(crate) struct ResultView {
+    /// The probe.
     pub(crate) id: Uuid,
+    /// Why it was probed.
+    #[schema(value_type = ProbeKindName)]
     pub(crate) kind: &'static str,
+    /// What was found.
+    #[schema(value_type = OutcomeName)]
     pub(crate) outcome: &'static str,
-    /// A success elsewhere showed that this failure was the prober's.
+    /// A later probe showed that this failure was not the target's: it counts no more.
     pub(crate) voided: bool,
     /// `null` when inconclusive.
     pub(crate) is_success: Option<bool>,
+    /// When the probe ended.
+    #[schema(value_type = Timestamp)]
     pub(crate) checked_at: String,
+    /// When it was due.
+    #[schema(value_type = Timestamp)]
     pub(crate) scheduled_at: String,
+    /// From where.
     pub(crate) region: String,
+    /// Of the last answer, if one came.
     pub(crate) status_code: Option<i16>,
+    /// From the start of DNS to the headers of the last hop.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) latency_ms: Option<f64>,
+    /// Where the time went, summed over hops.
     pub(crate) phases: PhasesView,
+    /// Requests that were made: one, and one a redirect.
     pub(crate) hops: i16,
+    /// What went wrong, in short.
+    #[schema(value_type = Option<ErrorClassName>)]
     pub(crate) error_class: Option<&'static str>,
+    /// What went wrong, precisely.
+    #[schema(value_type = Option<ErrorKindName>)]
     pub(crate) error_kind: Option<&'static str>,
+    /// The same as a sentence.
     pub(crate) error_message: Option<String>,
 }
 
 /// How long each phase took; `null` where it was not reached.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the contract documents the fields")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Phases)]
 pub(crate) struct PhasesView {
+    /// Names to addresses.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) dns_ms: Option<f64>,
+    /// TCP.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) connect_ms: Option<f64>,
+    /// The handshake.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) tls_ms: Option<f64>,
+    /// Writing the request.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) request_ms: Option<f64>,
+    /// Waiting for the answer.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) first_byte_ms: Option<f64>,
+    /// Everything, with what was read of the body.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) total_ms: Option<f64>,
 }
 

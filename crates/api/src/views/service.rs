@@ -14,52 +14,88 @@ use models::sla::Hundredths;
 use models::slot::Slots;
 use models::window::Window;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::Problem;
+use crate::openapi::values::{IntervalName, Milliseconds, Percentage, StatusName, Timestamp};
 use crate::views::figures::{self, Figures, figures};
 use crate::views::format;
 use crate::views::ssl::{SslView, ssl};
 
 /// One line of a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the contract documents the fields")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = ServiceSummary)]
 pub(crate) struct Summary {
+    /// Its id.
     pub(crate) id: Uuid,
+    /// As its owner calls it.
     pub(crate) name: String,
+    /// What is probed, in its normal form.
     pub(crate) url: String,
+    /// How often.
+    #[schema(value_type = IntervalName)]
     pub(crate) interval: &'static str,
+    /// `false` while paused.
     pub(crate) is_active: bool,
+    /// How it is.
+    #[schema(value_type = StatusName)]
     pub(crate) current_status: &'static str,
-    /// Of the last 24 hours, maintenance in.
+    /// Of the last 24 hours, maintenance in; `null` until there is a result.
+    #[schema(value_type = Option<Percentage>)]
     pub(crate) uptime_percentage: Option<Hundredths>,
-    /// Of the SLA window, maintenance out.
+    /// Of the SLA window (30 days unless set), maintenance out; `null` until there is a result.
+    #[schema(value_type = Option<Percentage>)]
     pub(crate) sla_percentage: Option<Hundredths>,
+    /// When the newest result was found.
+    #[schema(value_type = Option<Timestamp>)]
     pub(crate) last_checked_at: Option<String>,
 }
 
 /// A service with everything about it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the contract documents the fields")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Service)]
 pub(crate) struct Full {
     #[serde(flatten)]
     pub(crate) summary: Summary,
+    /// One deadline around a probe.
     pub(crate) timeout_seconds: i32,
+    /// The status that counts as up.
     pub(crate) expected_status: i16,
+    /// In percent.
     pub(crate) sla_target: f64,
+    /// How many days ahead the warnings about its certificate begin.
     pub(crate) ssl_expiry_days: i16,
+    /// Whether redirects are followed, at most 10; never when a 3xx is expected.
     pub(crate) follow_redirects: bool,
+    /// Failures in a row, of the region that has most.
     pub(crate) failure_streak: i32,
+    /// Of the successful checks of the SLA window.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) avg_latency_ms: Option<f64>,
+    /// Of the same.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) p95_latency_ms: Option<f64>,
+    /// Of the same.
+    #[schema(value_type = Option<Milliseconds>)]
     pub(crate) p99_latency_ms: Option<f64>,
-    /// `null` until there is a result.
+    /// Judged checks of the SLA window; `null` until there is a result.
     pub(crate) total_checks: Option<u64>,
+    /// Of those, the good ones.
     pub(crate) successful_checks: Option<u64>,
+    /// Of the checks that were due in the SLA window, those that were made or fell into maintenance: the rest is unknown.
+    #[schema(value_type = Option<Percentage>)]
     pub(crate) coverage_percentage: Option<Hundredths>,
+    /// The certificate, for https; `null` until one was seen.
     pub(crate) ssl: Option<SslView>,
+    /// `null` while paused.
+    #[schema(value_type = Option<Timestamp>)]
     pub(crate) next_check_at: Option<String>,
+    /// When it was created.
+    #[schema(value_type = Timestamp)]
     pub(crate) created_at: String,
+    /// When its owner last changed it.
+    #[schema(value_type = Timestamp)]
     pub(crate) updated_at: String,
 }
 

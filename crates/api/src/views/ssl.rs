@@ -5,24 +5,32 @@ use models::Time;
 use models::certificate::{CertificateFacts, days_remaining};
 use serde::Serialize;
 
+use crate::openapi::values::Timestamp;
 use crate::views::format;
+use utoipa::ToSchema;
 
 /// The certificate of an https service's own host, good or bad.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the contract documents the fields")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Certificate)]
 pub(crate) struct SslView {
     /// Chain, name and dates all hold.
     pub(crate) cert_valid: bool,
+    /// Its last moment.
+    #[schema(value_type = Option<Timestamp>)]
     pub(crate) cert_expiry: Option<String>,
+    /// Who signed it.
     pub(crate) cert_issuer: Option<String>,
+    /// Whom it names.
     pub(crate) cert_subject: Option<String>,
+    /// The names and addresses that it is for.
     pub(crate) cert_sans: Vec<String>,
+    /// Of its DER bytes, in hexadecimal.
     pub(crate) fingerprint_sha256: String,
     /// Whole days, rounded down; negative once it has expired.
     pub(crate) days_remaining: Option<i64>,
-    /// Fewer days than `ssl_expiry_days`.
+    /// Fewer days than `ssl_expiry_days` are left.
     pub(crate) expiry_warning: bool,
-    /// The first fault without its `cert_`.
+    /// The first fault, as an error kind without its `cert_`; `null` where there is none.
     pub(crate) error: Option<String>,
     /// All faults.
     pub(crate) errors: Vec<String>,

@@ -15,7 +15,7 @@ async fn every_failure_of_the_port_is_a_problem() {
     app.get("/api/v2/services").await.problem(404, "not-found");
     let wrong_method = app.send(Method::DELETE, "/api/v1/services", &[], "").await;
     wrong_method.problem(405, "method-not-allowed");
-    assert_eq!(wrong_method.header("allow"), "GET, HEAD, POST");
+    assert_eq!(wrong_method.header("allow"), "GET, HEAD, POST, OPTIONS");
     let post = async |headers: &[(&str, &str)], body: String| {
         app.send(Method::POST, "/auth/login", headers, body).await
     };

@@ -4,7 +4,6 @@ use actix_web::web::Data;
 use db::Conn;
 use models::Time;
 use models::window::Window;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{owned, unnoticed, window};
@@ -15,13 +14,14 @@ use crate::handlers::{PathId, Query};
 use crate::input::{self, Complaint, Node};
 use crate::reply::{Answer, Reply};
 use crate::views::latency::{Cut, Point, STEPS, Source};
+use crate::views::lists::LatencySeries;
 use crate::views::sums::Sums;
 
 /// Answers at most 500 points, oldest first, steps without results among them.
 ///
 /// # Errors
 /// 401, 404, 422.
-pub(super) async fn latency(
+pub(crate) async fn latency(
     api: Data<Api>,
     bearer: Bearer,
     id: PathId,
@@ -42,7 +42,7 @@ pub(super) async fn latency(
         fields.finish()?;
         let cut = cut.and_then(Result::ok).ok_or_else(unnoticed)?;
         let points = points(&mut conn, service.id, &cut).await?;
-        Reply::ok(&json!({"points": points}))
+        Reply::ok(&LatencySeries { points })
     })
     .await
 }

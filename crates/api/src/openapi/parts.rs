@@ -1,0 +1,193 @@
+//! What operations refer to: the problem's schema, headers, parameters, security schemes.
+
+use serde_json::{Map, Value, json};
+
+use crate::problems::{self, Kind};
+
+/// Schemas that no view stands for: the problem, and the bodies of requests.
+pub(super) fn schemas() -> Map<String, Value> {
+    let mut schemas = super::bodies::schemas();
+    schemas.insert("Problem".to_owned(), problem());
+    schemas
+}
+
+fn problem() -> Value {
+    let slugs: Vec<String> = problems::ALL.iter().map(|kind| type_of(kind)).collect();
+    json!({
+        "type": "object",
+        "description": "A failure (RFC 9457).",
+        "required": ["type", "title", "status", "detail", "instance"],
+        "properties": {
+            "type": {"type": "string", "enum": slugs, "description": "Which kind; the address explains it."},
+            "title": {"type": "string", "description": "The kind in one line."},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The answer's status."},
+            "detail": {"type": "string", "description": "This occurrence in a sentence."},
+            "instance": {"type": "string", "description": "The request id, as in `X-Request-Id`."},
+            "errors": {
+                "type": "array",
+                "description": "Every field that was wrong; only where fields were.",
+                "items": {
+                    "type": "object",
+                    "required": ["field", "message"],
+                    "properties": {
+                        "field": {"type": "string", "description": "Its name in the request."},
+                        "message": {"type": "string", "description": "What is wrong, as a clause that follows the name."},
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// What stands in `type`.
+pub(super) fn type_of(kind: &Kind) -> String {
+    format!("/problems/{}", kind.slug)
+}
+
+/// The header's name in the document's components, and what it says.
+const HEADERS: [(&str, &str, &str, &str); 4] = [
+    (
+        "X-Request-Id",
+        "string",
+        "By which the request is found in the logs; the client's own where it is a sane token.",
+        "0193f0a0-6e5c-4d0f-9d5f-6a3f0c8b7e11",
+    ),
+    (
+        "Location",
+        "string",
+        "Where the new resource is.",
+        "/api/v1/services/0193f0a0-6e5c-7d0f-9d5f-6a3f0c8b7e11",
+    ),
+    (
+        "Retry-After",
+        "integer",
+        "Seconds after which it will pass.",
+        "2",
+    ),
+    ("WWW-Authenticate", "string", "Always `Bearer`.", "Bearer"),
+];
+
+/// Components for headers.
+pub(super) fn headers() -> Value {
+    let header = |(name, kind, about, example): &(&str, &str, &str, &str)| {
+        let example = match *kind {
+            "integer" => json!(example.parse::<u64>().unwrap_or_default()),
+            _ => json!(example),
+        };
+        let header = json!({"description": about, "schema": {"type": kind}, "example": example});
+        ((*name).to_owned(), header)
+    };
+    Value::Object(HEADERS.iter().map(header).collect())
+}
+
+/// A reference to a schema.
+pub(super) fn schema_ref(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// A reference to a header.
+pub(super) fn header_ref(name: &str) -> Value {
+    json!({"$ref": format!("#/components/headers/{name}")})
+}
+
+/// Components for parameters.
+pub(super) fn parameters() -> Value {
+    json!({
+        "limit": {
+            "name": "limit", "in": "query", "required": false,
+            "description": "Rows on the page.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+        },
+        "cursor": {
+            "name": "cursor", "in": "query", "required": false,
+            "description": "`next_cursor` of the page before, as it was given.",
+            "schema": {"type": "string", "minLength": 1},
+        },
+    })
+}
+
+/// An example of every kind of problem.
+pub(super) fn examples() -> Value {
+    let example = |kind: &&Kind| {
+        let mut value = json!({
+            "type": type_of(kind),
+            "title": kind.title,
+            "status": kind.status.as_u16(),
+            "detail": kind.meaning,
+            "instance": "0193f0a0-6e5c-4d0f-9d5f-6a3f0c8b7e11",
+        });
+        let field = match kind.slug {
+            "validation-failed" => Some(("interval", "must be one of 10s 15s 20s 30s 1m 2m 3m 5m")),
+            "url-not-allowed" => Some(("url", "names an address that is not public")),
+            _ => None,
+        };
+        if let (Some((field, message)), Some(object)) = (field, value.as_object_mut()) {
+            object.insert("detail".to_owned(), json!(format!("{field} {message}.")));
+            object.insert(
+                "errors".to_owned(),
+                json!([{"field": field, "message": message}]),
+            );
+        }
+        (
+            kind.slug.to_owned(),
+            json!({"summary": kind.title, "value": value}),
+        )
+    };
+    Value::Object(problems::ALL.iter().map(example).collect())
+}
+
+/// One answer a kind of problem, for operations that can fail with a status in one way only.
+pub(super) fn responses() -> Value {
+    let response = |kind: &&Kind| (kind.slug.to_owned(), failure(&[kind]));
+    Value::Object(problems::ALL.iter().map(response).collect())
+}
+
+/// The answer of a status that stands for these kinds of problems.
+pub(super) fn failure(kinds: &[&Kind]) -> Value {
+    let mut headers = json!({"X-Request-Id": header_ref("X-Request-Id")});
+    let mut add = |name: &str| {
+        headers
+            .as_object_mut()
+            .map(|all| all.insert(name.to_owned(), header_ref(name)))
+    };
+    match kinds.first().map_or(0, |kind| kind.status.as_u16()) {
+        401 => drop(add("WWW-Authenticate")),
+        429 | 503 => drop(add("Retry-After")),
+        _ => {}
+    }
+    let description: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("`{}`: {}", kind.slug, kind.title))
+        .collect();
+    let types: Vec<String> = kinds.iter().map(|kind| type_of(kind)).collect();
+    let examples: Map<String, Value> = kinds
+        .iter()
+        .map(|kind| {
+            (
+                kind.slug.to_owned(),
+                json!({"$ref": format!("#/components/examples/{}", kind.slug)}),
+            )
+        })
+        .collect();
+    json!({
+        "description": format!("{}.", description.join(". ")),
+        "headers": headers,
+        "content": {"application/problem+json": {
+            "schema": {"allOf": [
+                {"$ref": "#/components/schemas/Problem"},
+                {"type": "object", "properties": {"type": {"enum": types}}},
+            ]},
+            "examples": examples,
+        }},
+    })
+}
+
+/// How a request says who sends it.
+pub(super) fn security_schemes() -> Value {
+    json!({
+        "accessToken": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "The `access_token` of a login or refresh.",
+        },
+    })
+}

@@ -1,5 +1,6 @@
 //! Probe results: one row a probe, partitioned by UTC day.
 
+pub mod doubt;
 pub mod page;
 pub mod streak;
 

@@ -1,6 +1,7 @@
-//! Rollups: closed hours and days, changed only by additive upserts.
+//! Rollups: closed hours and days, changed only by adding to them under the health lock.
 
 pub mod sums;
+pub mod void;
 
 use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable};

@@ -7,6 +7,8 @@
 //! one, so that a batch opens and closes the incidents that its results would have one at a time.
 
 mod certificate;
+mod count;
+mod doubt;
 mod incident;
 mod sentence;
 mod sla;
@@ -16,6 +18,7 @@ use crate::alert::{AlertEvent, AlertKind, FailedCheck};
 use crate::certificate::CertificateFacts;
 use crate::health::{ClosedHour, Health, RowsSay, Sums, Verdict};
 use crate::id::{IncidentId, ServiceId};
+use crate::opinion::Doubted;
 use crate::probe::{ErrorKind, Outcome, ProbeResult};
 use crate::service::{SlaTarget, Status};
 use crate::sla::Checks;
@@ -49,6 +52,10 @@ pub struct Watched {
     pub url: String,
     /// Whether it is not paused: late results of a paused one still count, and alert nobody.
     pub is_active: bool,
+    /// Its configuration.
+    pub config_version: i32,
+    /// Its timeout, in milliseconds.
+    pub timeout_ms: u32,
     /// Its target.
     pub sla_target: SlaTarget,
     /// From how many days on its certificate is about to expire, 1 to 90.
@@ -85,8 +92,10 @@ pub struct Case<'a> {
     pub state: State,
     /// Its health row, locked.
     pub health: Health,
+    /// Failures that a second opinion has voided just now; their rows say so already.
+    pub voided: Vec<Doubted>,
     /// What the rows say, the new ones included, up to `health.last_scheduled_at`: needed where
-    /// [`needs_rows`] says so.
+    /// failures are voided, or [`needs_rows`] says so.
     pub rows: Option<RowsSay>,
     /// The certificate last seen.
     pub certificate: Option<SeenCertificate>,
@@ -137,6 +146,10 @@ pub struct Folded {
     pub certificate: Option<(SeenCertificate, CertificateFacts)>,
     /// What the rollups have to take; one entry an hour.
     pub closed: Vec<ClosedHour>,
+    /// Hours that are no longer open, one entry for each failure in their rollups that is voided.
+    pub voided: Vec<Time>,
+    /// Failures that another prober has to look at.
+    pub doubted: Vec<Doubted>,
     /// What the cached window's latencies have to take (its counts stand in `state`).
     pub window_added: Sums,
     /// Incidents that were opened or changed, in order.
@@ -168,11 +181,13 @@ pub fn needs_rows(health: &Health, has_incident: bool, arrived: &[Arrived<'_>]) 
 /// Folds new results, sorted by (`scheduled_at`, kind), into the service's state.
 #[must_use]
 pub fn evaluate(
-    case: Case<'_>,
+    mut case: Case<'_>,
     arrived: &[Arrived<'_>],
     new_incident: &mut dyn FnMut() -> IncidentId,
 ) -> Folded {
+    let voided = std::mem::take(&mut case.voided);
     let mut fold = Fold::new(case, new_incident);
+    fold.take_voided(&voided);
     let newest_before = fold.out.health.last_scheduled_at;
     let is_late = |arrived: &&Arrived<'_>| {
         arrived.decides() && newest_before.is_some_and(|at| arrived.result.scheduled_at <= at)
@@ -224,6 +239,8 @@ impl<'a> Fold<'a> {
                 state: case.state,
                 certificate: None,
                 closed: Vec::new(),
+                voided: Vec::new(),
+                doubted: Vec::new(),
                 window_added: Sums::default(),
                 incidents: Vec::new(),
                 alerts: Vec::new(),
@@ -245,6 +262,7 @@ impl<'a> Fold<'a> {
         self.moved = true;
         self.out.late = u64::try_from(late.len()).unwrap_or(u64::MAX);
         let rows = self.rows.take();
+        self.doubt_late(late, rows.as_ref());
         match &rows {
             Some(rows) => self.out.health.retell(rows),
             // Failures of a known place: see `needs_rows`.
@@ -273,6 +291,9 @@ impl<'a> Fold<'a> {
         self.moved = true;
         let at = result.scheduled_at;
         if result.outcome == Outcome::Down {
+            if self.out.health.streak == 0 {
+                self.doubt(Doubted::of(result));
+            }
             let failed = FailedCheck::of(result);
             self.first.get_or_insert_with(|| failed.clone());
             self.out.health.advance(at, result.outcome);
@@ -284,37 +305,6 @@ impl<'a> Fold<'a> {
             self.close_incident(result);
         }
         self.see_certificate(result);
-    }
-
-    /// A slot that counts in sums.
-    fn count(&mut self, result: &ProbeResult) {
-        if let Some(closed) = self.out.health.count(result) {
-            self.add_to_windows(&closed);
-            let same = self.out.closed.iter_mut().find(|c| c.hour == closed.hour);
-            match same {
-                Some(same) => same.sums.merge(&closed.sums),
-                None => self.out.closed.push(closed),
-            }
-        }
-        let alert = sla::judge(
-            &mut self.out.state,
-            self.out.health.open.checks,
-            self.service,
-            self.rules,
-        );
-        self.out.alerts.extend(alert);
-    }
-
-    /// The cached windows hold every closed hour that they reach back to.
-    fn add_to_windows(&mut self, closed: &ClosedHour) {
-        let computed_at = self.out.state.window_at.unwrap_or(self.now);
-        if closed.hour >= Window::DAY.at(computed_at).from() {
-            self.out.state.day = self.out.state.day.plus(closed.sums.checks);
-        }
-        if closed.hour >= self.rules.sla_window.at(computed_at).from() {
-            self.out.state.sla = self.out.state.sla.plus(closed.sums.checks);
-            self.out.window_added.merge(&closed.sums);
-        }
     }
 
     fn see_certificate(&mut self, result: &ProbeResult) {
@@ -340,7 +330,8 @@ impl<'a> Fold<'a> {
                 (Some(_), _) => Status::Down,
                 (None, Some(Outcome::Down)) => Status::Failing,
                 (None, Some(Outcome::Up)) => Status::Up,
-                (None, _) => self.out.state.status,
+                // The only result there was is void.
+                (None, _) => Status::Unknown,
             };
         }
         self.out

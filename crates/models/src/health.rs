@@ -8,6 +8,7 @@ use crate::Time;
 use crate::alert::FailedCheck;
 use crate::histogram::Histogram;
 use crate::id::ServiceId;
+use crate::opinion::Doubted;
 use crate::probe::{Outcome, ProbeResult};
 use crate::sla::Checks;
 use crate::span::Span;
@@ -91,11 +92,11 @@ pub struct Health {
     pub streak: u32,
     /// Older rows move nothing: set by create and resume.
     pub streak_since: Time,
-    /// The newest row that moved state.
+    /// The newest row that moved state, voided or not.
     pub last_scheduled_at: Option<Time>,
-    /// Its outcome, up or down.
+    /// The outcome, up or down, of the newest that was not voided.
     pub last_outcome: Option<Outcome>,
-    /// The newest failure that moved state.
+    /// The newest failure that moved state, voided or not.
     pub last_failure_at: Option<Time>,
     /// The newest success that moved state.
     pub last_success_at: Option<Time>,
@@ -200,12 +201,25 @@ impl Health {
         }
     }
 
-    /// Takes over what the rows say, after late ones joined them.
+    /// Takes over what the rows say, after late ones joined them or some were voided.
     pub fn retell(&mut self, rows: &RowsSay) {
         self.streak = rows.failures;
-        if rows.newest_outcome.is_some() {
-            self.last_outcome = rows.newest_outcome;
+        // A success without a row is older than what is kept.
+        let kept_success = self.last_success_at >= Some(self.streak_since);
+        self.last_outcome = rows
+            .newest_outcome
+            .or_else(|| kept_success.then_some(Outcome::Up));
+    }
+
+    /// A counted failure is inconclusive after all. Answers with its hour where that is not the
+    /// open one: its rollups have to follow.
+    pub fn void(&mut self, scheduled_at: Time) -> Option<Time> {
+        let hour = hour_of(scheduled_at);
+        if self.hour != Some(hour) {
+            return Some(hour);
         }
+        self.open.checks.void_failure();
+        None
     }
 
     /// A late row may still be the newest of its outcome.
@@ -230,6 +244,8 @@ pub struct RowsSay {
     pub failures: u32,
     /// The oldest of these.
     pub first: Option<FailedCheck>,
+    /// The same one, as a second opinion sees it.
+    pub doubted: Option<Doubted>,
     /// The newest of these.
     pub last: Option<FailedCheck>,
 }

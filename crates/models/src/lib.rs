@@ -2,7 +2,8 @@
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: time and chance are arguments.
 //! Start with [`service`] and [`slot`] (what is due when), go on with [`probe`] and [`message`]
-//! (what travels), and end with `evaluate` (what a result means).
+//! (what travels), and end with `evaluate` (what a result means) and [`opinion`] (what makes one
+//! void).
 
 pub mod alert;
 pub mod audit;
@@ -14,6 +15,7 @@ pub mod histogram;
 pub mod id;
 pub mod interval;
 pub mod message;
+pub mod opinion;
 pub mod probe;
 pub mod service;
 pub mod sla;

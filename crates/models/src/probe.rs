@@ -360,4 +360,7 @@ pub struct ProbeResult {
     /// For `confirm`: the failure it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Answers>,
+    /// For `confirm`: false if no other prober was there, so that the one to be avoided probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_prober: Option<bool>,
 }

@@ -79,6 +79,13 @@ impl Checks {
         }
     }
 
+    /// One failure is inconclusive after all.
+    pub const fn void_failure(&mut self) {
+        self.judged = self.judged.saturating_sub(1);
+        self.failed = self.failed.saturating_sub(1);
+        self.inconclusive = self.inconclusive.saturating_add(1);
+    }
+
     /// Successful ÷ judged, maintenance left out; `None` until something was judged.
     #[must_use]
     pub fn sla(self) -> Option<Hundredths> {

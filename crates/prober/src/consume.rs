@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::avoid;
 use crate::gate::{Entry, Gate};
 use crate::ledger::Ledger;
 use crate::offset::OffsetLearner;
@@ -118,6 +119,11 @@ impl Worker {
         results: &mpsc::Sender<Arc<ProbeResult>>,
         tasks: &TaskTracker,
     ) {
+        let handed_back = delivery.delivery_count;
+        if avoid::hands_back(&jobs, &self.prober, handed_back, self.clock.now()) {
+            tasks.spawn(avoid::hand_back(delivery, self.shutdown.clone()));
+            return;
+        }
         let admitted = self.ledger.admit(delivery, jobs, self.clock.now());
         for job in admitted.run {
             tasks.spawn(self.clone().run_job(job, results.clone()));

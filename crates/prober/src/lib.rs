@@ -5,6 +5,7 @@
 //!
 //! Start reading at `probe.rs` (the timeline of one probe), then `consume.rs` (from job to acknowledged result).
 
+mod avoid;
 mod cert;
 mod config;
 mod consume;

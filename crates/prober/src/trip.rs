@@ -119,6 +119,7 @@ impl Finding {
             certificate: self.certificate,
             prober: prober.to_owned(),
             answers: job.answers.clone(),
+            second_prober: job.avoid_prober.as_deref().map(|avoided| avoided != prober),
         }
     }
 }

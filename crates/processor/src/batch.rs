@@ -15,7 +15,8 @@ use models::probe::ProbeResult;
 use models::span::Span;
 use uuid::Uuid;
 
-use crate::fold::{self, Known};
+use crate::fold::{self, Known, Told};
+use crate::opinion::{self, Voided};
 use crate::rows::{self, Corrupt};
 use crate::worker::Worker;
 use crate::write;
@@ -42,6 +43,8 @@ pub(crate) struct Done {
     pub(crate) late: u64,
     /// Alerts to be sent now.
     pub(crate) alerts: Vec<Uuid>,
+    /// Services with a failure that another prober has to look at.
+    pub(crate) doubted: Vec<Uuid>,
 }
 
 /// Commits `results`, which are valid, mended, and sorted by [`sort`].
@@ -81,13 +84,17 @@ async fn take(
             verdict: verdict(result, &known, &spans),
         })
         .collect();
+    let answered = opinion::answered(conn, &present).await?;
     let new = insert(conn, &judged).await?;
+    let voided = opinion::weigh(conn, &known, answered, &new).await?;
     let gone = results.len() - present.len();
     let duplicates = present.len() - new.len();
     let groups = by_place(&new);
-    let rows = read_rows(conn, &known, &groups).await?;
-    let changes = fold::fold(&mut known, &groups, rows, &worker.rules, now);
+    let rows = read_rows(conn, &known, &groups, &voided).await?;
+    let told = Told { voided, rows };
+    let changes = fold::fold(&mut known, &groups, told, &worker.rules, now);
     let late = changes.late;
+    let doubted = opinion::services(&changes.doubted);
     let alerts = write::write(conn, &known, changes, worker.cooldown, now).await?;
     Ok(Done {
         stored: rows::count(new.len()),
@@ -95,13 +102,14 @@ async fn take(
         gone: rows::count(gone),
         late,
         alerts,
+        doubted,
     })
 }
 
 /// A service in a region.
 pub(crate) type Place = (Uuid, String);
 
-fn place(result: &ProbeResult) -> Place {
+pub(crate) fn place(result: &ProbeResult) -> Place {
     (result.service_id.as_uuid(), result.region.clone())
 }
 
@@ -182,7 +190,8 @@ fn verdict(result: &ProbeResult, known: &Known, spans: &Spans) -> Verdict {
         };
     };
     let span = spans.get(&(service_id, result.config_version));
-    let current = service.watched.is_active.then_some(service.config_version);
+    let watched = &service.watched;
+    let current = watched.is_active.then_some(watched.config_version);
     Verdict::of(result, span, current, health.streak_since)
 }
 
@@ -221,6 +230,7 @@ async fn read_rows(
     conn: &mut Conn,
     known: &Known,
     groups: &Groups<'_>,
+    voided: &Voided,
 ) -> Result<BTreeMap<Place, RowsSay>, Failed> {
     let mut asked = Vec::new();
     for (place, arrived) in groups {
@@ -232,7 +242,7 @@ async fn read_rows(
         };
         let service = known.services.get(&place.0);
         let has_incident = service.is_some_and(|service| service.state.incident.is_some());
-        if needs_rows(health, has_incident, arrived) {
+        if voided.contains_key(place) || needs_rows(health, has_incident, arrived) {
             asked.push(Asked {
                 service_id: place.0,
                 region: place.1.clone(),

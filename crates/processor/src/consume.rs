@@ -113,6 +113,7 @@ impl Consumer {
             .record(began.elapsed().as_secs_f64());
         count(results.len(), &done);
         self.nudger.nudge(&done.alerts);
+        self.nudger.nudge_schedulers(&done.doubted);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use models::id::IncidentId;
 use uuid::Uuid;
 
 use crate::batch::{Failed, Groups, Place};
+use crate::opinion::{Doubt, Voided};
 use crate::rows;
 use crate::worker::new_id;
 
@@ -21,7 +22,6 @@ use crate::worker::new_id;
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) user_id: Uuid,
-    pub(crate) config_version: i32,
     pub(crate) watched: Watched,
     pub(crate) state: State,
 }
@@ -41,7 +41,6 @@ impl Known {
         for row in db::services::watched::watched(conn, ids).await? {
             let service = Service {
                 user_id: row.user_id,
-                config_version: row.config_version,
                 watched: rows::watched(&row)?,
                 state: rows::state(&row)?,
             };
@@ -84,14 +83,26 @@ pub(crate) struct Changes {
     pub(crate) incidents: Vec<(Uuid, Incident)>,
     pub(crate) certificates: Vec<(Uuid, SeenCertificate, CertificateFacts)>,
     pub(crate) alerts: Vec<NewAlert>,
+    /// Hours, one entry for each failure in their rollups that is voided.
+    pub(crate) voided: Vec<(Place, Time)>,
+    pub(crate) doubted: Vec<Doubt>,
     pub(crate) late: u64,
+}
+
+/// What the rows of a place tell beside its new results.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// What second opinions have voided.
+    pub(crate) voided: Voided,
+    /// The streaks, where they have to be known.
+    pub(crate) rows: BTreeMap<Place, RowsSay>,
 }
 
 /// Folds each place's new results through the rules.
 pub(crate) fn fold(
     known: &mut Known,
     groups: &Groups<'_>,
-    mut rows: BTreeMap<Place, RowsSay>,
+    mut told: Told,
     rules: &Rules,
     now: Time,
 ) -> Changes {
@@ -108,7 +119,8 @@ pub(crate) fn fold(
             service: &service.watched,
             state: before.clone(),
             health,
-            rows: rows.remove(place),
+            voided: told.voided.remove(place).unwrap_or_default(),
+            rows: told.rows.remove(place),
             certificate: known.certificates.get(&service_id).cloned(),
             now,
         };
@@ -152,6 +164,15 @@ fn collect(changes: &mut Changes, place: &Place, before: &State, folded: Folded)
     changes
         .alerts
         .extend(alerts.map(|raised| NewAlert { service_id, raised }));
+    let voided = folded.voided.into_iter();
+    changes
+        .voided
+        .extend(voided.map(|hour| (place.clone(), hour)));
+    let doubted = folded.doubted.into_iter().map(|failure| Doubt {
+        place: place.clone(),
+        failure,
+    });
+    changes.doubted.extend(doubted);
     changes.late += folded.late;
 }
 

@@ -6,7 +6,7 @@
 //! often it comes.
 //!
 //! Start with `consume.rs` (collect, commit, ack), then `batch.rs` (the transaction), `fold.rs`
-//! (the rules' door), `write.rs` and `raise.rs` (what is written); `rollup.rs` keeps the sums of
+//! (the rules' door), `opinion.rs` (second opinions), `write.rs` and `raise.rs` (what is written); `rollup.rs` keeps the sums of
 //! closed hours, `sweep.rs` does what no result triggers.
 
 mod batch;
@@ -15,6 +15,7 @@ mod consume;
 mod fold;
 mod intake;
 mod nudge;
+mod opinion;
 mod raise;
 mod rollup;
 mod rows;

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use db::Conn;
 use db::partitions::Keep;
 use db::rollups::sums::{self as table, Span};
+use db::rollups::void::Voided;
 use models::Time;
 use models::health::{ClosedHour, Sums};
 use models::histogram::Histogram;
@@ -46,6 +47,34 @@ pub(crate) async fn add(
     }
     add_to(conn, Span::Hour, &hours).await?;
     add_to(conn, Span::Day, &days).await
+}
+
+/// Failures of closed hours become inconclusive, each entry one, in their hours and days.
+pub(crate) async fn void(conn: &mut Conn, voided: &[(Place, Time)]) -> Result<(), Failed> {
+    if voided.is_empty() {
+        return Ok(());
+    }
+    for (span, first_of) in [
+        (Span::Hour, std::convert::identity as fn(Time) -> Time),
+        (Span::Day, day_of),
+    ] {
+        let mut failures: BTreeMap<Key<'_>, i32> = BTreeMap::new();
+        for ((service_id, region), hour) in voided {
+            let key = (*service_id, region.as_str(), first_of(*hour));
+            *failures.entry(key).or_default() += 1;
+        }
+        let rows: Vec<Voided> = failures
+            .into_iter()
+            .map(|((service_id, region, at), failures)| Voided {
+                service_id,
+                region: region.to_owned(),
+                at,
+                failures,
+            })
+            .collect();
+        db::rollups::void::void(conn, span, &rows).await?;
+    }
+    Ok(())
 }
 
 /// Service, region and first moment.

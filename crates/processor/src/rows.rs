@@ -5,7 +5,7 @@ use std::fmt::Display;
 use db::certificates::fold::Seen;
 use db::health::Health as HealthRow;
 use db::results::ProbeResult as ResultRow;
-use db::results::streak::{FailedRow, Told};
+use db::results::streak::{DoubtedRow, FailedRow, Told};
 use db::rollups::sums::Sum;
 use db::services::watched::Watched as WatchedRow;
 use models::Time;
@@ -14,7 +14,8 @@ use models::evaluate::{Incident, SeenCertificate, State, Watched};
 use models::health::{Health, RowsSay, Sums, Verdict};
 use models::histogram::Histogram;
 use models::id::ServiceId;
-use models::probe::{ErrorKind, Outcome, Phases, ProbeResult};
+use models::opinion::Doubted;
+use models::probe::{ErrorKind, Outcome, Phases, ProbeKind, ProbeResult};
 use models::service::{SlaTarget, Status};
 use models::sla::Checks;
 use uuid::Uuid;
@@ -189,9 +190,40 @@ pub(crate) fn told(row: Told) -> RowsSay {
     RowsSay {
         newest_outcome: row.newest_outcome.and_then(Outcome::from_code),
         failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
+        doubted: doubted_first(row.first.scheduled_at, row.doubted),
         first: failed_check(row.first),
         last: failed_check(row.last),
     }
+}
+
+/// The beginning of a streak: a failure that moves state and is not voided.
+fn doubted_first(scheduled_at: Option<Time>, row: DoubtedRow) -> Option<Doubted> {
+    Some(Doubted {
+        kind: ProbeKind::from_code(row.kind?)?,
+        scheduled_at: scheduled_at?,
+        checked_at: row.checked_at?,
+        config_version: row.config_version?,
+        outcome: Outcome::Down,
+        counted: row.counted?,
+        moves_state: true,
+        voided: false,
+        prober: row.prober?,
+    })
+}
+
+/// `None` where this release does not know its codes: then it cannot have doubted it.
+pub(crate) fn doubted(row: db::results::doubt::Doubted) -> Option<Doubted> {
+    Some(Doubted {
+        kind: ProbeKind::from_code(row.kind)?,
+        scheduled_at: row.scheduled_at,
+        checked_at: row.checked_at,
+        config_version: row.config_version,
+        outcome: Outcome::from_code(row.outcome)?,
+        counted: row.counted,
+        moves_state: row.moves_state,
+        voided: row.voided,
+        prober: row.prober,
+    })
 }
 
 fn failed_check(row: FailedRow) -> Option<FailedCheck> {
@@ -222,6 +254,8 @@ pub(crate) fn watched(row: &WatchedRow) -> Result<Watched, Corrupt> {
         name: row.name.clone(),
         url: row.url.clone(),
         is_active: row.is_active,
+        config_version: row.config_version,
+        timeout_ms: u32::try_from(row.timeout_ms).unwrap_or(0),
         sla_target: target,
         ssl_expiry_days: u16::try_from(row.ssl_expiry_days).unwrap_or(0),
     })

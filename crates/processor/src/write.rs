@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::batch::Failed;
 use crate::fold::{Changes, Known, Latencies, NewAlert, NewState};
+use crate::opinion;
 use crate::raise::{self, ToRaise};
 use crate::rollup;
 use crate::rows::{self, Corrupt};
@@ -33,6 +34,8 @@ pub(crate) async fn write(
         db::health::fold::write(conn, &rows).await?;
     }
     rollup::add(conn, &changes.closed, now).await?;
+    rollup::void(conn, &changes.voided).await?;
+    opinion::ask(conn, &changes.doubted, now).await?;
     let held_until = write_states(conn, changes.states, &changes.alerts, cooldown, now).await?;
     write_incidents(conn, known, &changes.incidents).await?;
     if !changes.certificates.is_empty() {

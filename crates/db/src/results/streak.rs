@@ -1,8 +1,8 @@
-//! The streak as the rows tell it, for results that came late.
+//! The streak as the rows tell it, for results that came late or were voided.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{
-    Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+    Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel::{QueryResult, Queryable};
 use diesel_async::RunQueryDsl as _;
@@ -37,6 +37,8 @@ pub struct Told {
     pub failures: i64,
     /// The oldest of them.
     pub first: FailedRow,
+    /// The same one, as a second opinion sees it.
+    pub doubted: DoubtedRow,
     /// The newest of them.
     pub last: FailedRow,
 }
@@ -57,6 +59,25 @@ pub struct FailedRow {
     pub total_us: Option<i32>,
 }
 
+/// A failure and who saw it; all `None` where there is none.
+#[derive(Debug, Clone, PartialEq, Queryable)]
+#[allow(missing_docs, reason = "the migration documents the columns")]
+pub struct DoubtedRow {
+    pub kind: Option<i16>,
+    pub checked_at: Option<DateTime<Utc>>,
+    pub config_version: Option<i32>,
+    pub counted: Option<bool>,
+    pub prober: Option<String>,
+}
+
+type DoubtedColumns = (
+    Nullable<SmallInt>,
+    Nullable<Timestamptz>,
+    Nullable<Integer>,
+    Nullable<Bool>,
+    Nullable<Text>,
+);
+
 type FailedColumns = (
     Nullable<Timestamptz>,
     Nullable<SmallInt>,
@@ -74,6 +95,7 @@ type FailedColumns = (
 const STREAK: &str = "SELECT k.service_id, k.region, n.outcome, f.failures, \
     a.scheduled_at, a.error_kind, a.error_message, a.status_code, a.dns_us, a.connect_us, \
     a.tls_us, a.request_us, a.first_byte_us, a.total_us, \
+    a.kind, a.checked_at, a.config_version, a.counted, a.prober, \
     z.scheduled_at, z.error_kind, z.error_message, z.status_code, z.dns_us, z.connect_us, \
     z.tls_us, z.request_us, z.first_byte_us, z.total_us \
     FROM unnest($1, $2, $3, $4) AS k (service_id, region, since_at, upto_at) \
@@ -124,6 +146,7 @@ pub async fn streaks(conn: &mut Conn, asked: &[Asked]) -> QueryResult<Vec<Told>>
         Nullable<SmallInt>,
         BigInt,
         FailedColumns,
+        DoubtedColumns,
         FailedColumns,
     )>(STREAK)
     .bind::<Array<SqlUuid>, _>(&services)

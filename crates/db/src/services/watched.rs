@@ -21,6 +21,7 @@ pub struct Watched {
     pub url: String,
     pub is_active: bool,
     pub config_version: i32,
+    pub timeout_ms: i32,
     pub sla_target: i16,
     pub ssl_expiry_days: i16,
     pub status: String,
@@ -50,6 +51,7 @@ type Columns = (
     Text,
     Text,
     Bool,
+    Integer,
     Integer,
     SmallInt,
     SmallInt,
@@ -81,8 +83,8 @@ type Columns = (
 /// The database failed.
 pub async fn watched(conn: &mut Conn, ids: &[Uuid]) -> QueryResult<Vec<Watched>> {
     statement::<Columns>(
-        "SELECT s.id, s.user_id, s.name, s.url, s.is_active, s.config_version, s.sla_target, \
-                s.ssl_expiry_days, t.status, t.sla_breached, t.sla_breaches, t.window_at, \
+        "SELECT s.id, s.user_id, s.name, s.url, s.is_active, s.config_version, s.timeout_ms, \
+                s.sla_target, s.ssl_expiry_days, t.status, t.sla_breached, t.sla_breaches, t.window_at, \
                 t.day_judged, t.day_failed, t.day_excluded, t.day_excluded_failed, \
                 t.sla_judged, t.sla_failed, t.sla_inconclusive, t.sla_excluded, \
                 t.sla_excluded_failed, i.id, i.started_at, i.cause, i.cause_message, \

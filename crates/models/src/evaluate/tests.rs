@@ -1,14 +1,16 @@
 //! The rules against a service kept in memory: rows, and all that follows from them.
 
 mod certificates;
+mod doubts;
 mod oracle;
 mod stories;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::*;
+use crate::opinion::Opinion;
 use crate::probe::{Phases, ProbeError, ProbeKind};
 
 const RULES: Rules = Rules {
@@ -46,6 +48,7 @@ fn result(kind: ProbeKind, seconds: i64, outcome: Outcome) -> ProbeResult {
         certificate: None,
         prober: String::from("p"),
         answers: None,
+        second_prober: None,
     }
 }
 
@@ -59,6 +62,8 @@ fn watched(target: u16) -> Watched {
         name: String::from("shop"),
         url: String::from("https://shop.example/"),
         is_active: true,
+        config_version: 1,
+        timeout_ms: 5_000,
         sla_target: SlaTarget::from_hundredths(target).unwrap(),
         ssl_expiry_days: 30,
     }
@@ -68,6 +73,9 @@ fn watched(target: u16) -> Watched {
 struct World {
     service: Watched,
     rows: BTreeMap<(Time, i16), ProbeResult>,
+    voided: BTreeSet<(Time, i16)>,
+    doubted: Vec<Doubted>,
+    now: Time,
     health: Health,
     state: State,
     certificate: Option<SeenCertificate>,
@@ -81,6 +89,9 @@ impl World {
         Self {
             service: watched(target),
             rows: BTreeMap::new(),
+            voided: BTreeSet::new(),
+            doubted: Vec::new(),
+            now: at(0),
             health: Health::new(Uuid::nil().into(), String::from("default"), at(0)),
             state: State {
                 status: Status::Unknown,
@@ -107,6 +118,7 @@ impl World {
                 new.entry(key).or_insert_with(|| result.clone());
             }
         }
+        let voided = self.void(&new);
         self.rows.extend(new.clone());
         let arrived: Vec<_> = new
             .values()
@@ -116,7 +128,8 @@ impl World {
             })
             .collect();
         let has_incident = self.state.incident.is_some();
-        let rows = needs_rows(&self.health, has_incident, &arrived).then(|| self.say());
+        let needs_rows = needs_rows(&self.health, has_incident, &arrived);
+        let rows = (needs_rows || !voided.is_empty()).then(|| self.say());
         let mut last_id = u128::try_from(self.incidents.len()).unwrap();
         let folded = evaluate(
             Case {
@@ -124,9 +137,10 @@ impl World {
                 service: &self.service,
                 state: self.state.clone(),
                 health: self.health.clone(),
+                voided,
                 rows,
                 certificate: self.certificate.clone(),
-                now: at(20_000),
+                now: self.now,
             },
             &arrived,
             &mut || {
@@ -137,7 +151,33 @@ impl World {
         self.write(folded);
     }
 
+    /// What the new confirms void of the rows that were here before them.
+    fn void(&mut self, new: &BTreeMap<(Time, i16), ProbeResult>) -> Vec<Doubted> {
+        let mut voided = Vec::new();
+        for confirm in new.values().filter(|r| r.kind == ProbeKind::Confirm) {
+            let answers = confirm.answers.as_ref().unwrap();
+            let key = (answers.scheduled_at, answers.kind.code());
+            let failure = self.rows.get(&key).map(|row| Doubted {
+                voided: self.voided.contains(&key),
+                ..Doubted::of(row)
+            });
+            let service = &self.service;
+            let current = service.is_active.then_some(service.config_version);
+            let opinion = Opinion::of(confirm, failure.as_ref(), current, service.timeout_ms);
+            if opinion == Opinion::Voids {
+                self.voided.insert(key);
+                voided.extend(failure);
+            }
+        }
+        voided
+    }
+
     fn write(&mut self, folded: Folded) {
+        self.doubted.extend(folded.doubted);
+        for hour in folded.voided {
+            let sums = self.rollups.get_mut(&hour).expect("its hour is closed");
+            sums.checks.void_failure();
+        }
         self.health = folded.health;
         self.state = folded.state;
         if let Some(incident) = &mut self.state.incident {
@@ -162,8 +202,9 @@ impl World {
     /// The rows' own tale, up to the newest applied one.
     fn say(&self) -> RowsSay {
         let mut say = RowsSay::default();
-        for row in self.rows.values() {
-            let joins = verdict(row).moves_state && row.outcome != Outcome::Inconclusive;
+        for (key, row) in &self.rows {
+            let is_decided = row.outcome != Outcome::Inconclusive && !self.voided.contains(key);
+            let joins = verdict(row).moves_state && is_decided;
             if !joins || !self.health.is_late(row.scheduled_at) {
                 continue;
             }
@@ -171,10 +212,12 @@ impl World {
             if row.outcome == Outcome::Up {
                 say.failures = 0;
                 say.first = None;
+                say.doubted = None;
                 say.last = None;
             } else {
                 say.failures += 1;
                 say.first.get_or_insert_with(|| FailedCheck::of(row));
+                say.doubted.get_or_insert_with(|| Doubted::of(row));
                 say.last = Some(FailedCheck::of(row));
             }
         }

@@ -26,6 +26,7 @@ fn slot(seconds: i64, outcome: Outcome) -> ProbeResult {
         certificate: None,
         prober: String::from("p"),
         answers: None,
+        second_prober: None,
     }
 }
 

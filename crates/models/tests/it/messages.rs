@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 const JOBS: &str = include_str!("../golden/jobs_v1.json");
 const RESULTS_FULL: &str = include_str!("../golden/results_v1_full.json");
+const RESULTS_CONFIRM: &str = include_str!("../golden/results_v1_confirm.json");
 const RESULTS_BARE: &str = include_str!("../golden/results_v1_bare.json");
 const PROBE_REQUEST: &str = include_str!("../golden/probe_request_v1.json");
 const ALERT_NUDGE: &str = include_str!("../golden/alert_nudge_v1.json");
@@ -114,6 +115,7 @@ fn results_v1_parse_with_and_without_what_is_optional() {
         certificate: None,
         prober: "prober-1".to_owned(),
         answers: None,
+        second_prober: None,
     };
     let decoded = ResultBatch::decode(RESULTS_BARE.as_bytes()).unwrap();
     assert_eq!(decoded.items, std::slice::from_ref(&bare));
@@ -151,7 +153,7 @@ fn results_v1_parse_with_and_without_what_is_optional() {
             kind: ProbeKind::Slot,
             scheduled_at: at("2026-01-31T11:59:01.500Z"),
         }),
-        ..bare
+        ..bare.clone()
     };
     let decoded = ResultBatch::decode(RESULTS_FULL.as_bytes()).unwrap();
     assert_eq!(decoded.items, std::slice::from_ref(&full));
@@ -161,6 +163,26 @@ fn results_v1_parse_with_and_without_what_is_optional() {
         },
         RESULTS_FULL,
     );
+    let confirm = ProbeResult {
+        kind: ProbeKind::Confirm,
+        scheduled_at: at("2026-01-31T12:00:02.500Z"),
+        checked_at: at("2026-01-31T12:00:03.202Z"),
+        phases: Phases {
+            total_us: 48_900,
+            ..Phases::default()
+        },
+        hops: 1,
+        answers: Some(Answers {
+            kind: ProbeKind::Slot,
+            scheduled_at: at("2026-01-31T12:00:01.500Z"),
+        }),
+        second_prober: Some(false),
+        ..bare
+    };
+    let decoded = ResultBatch::decode(RESULTS_CONFIRM.as_bytes()).unwrap();
+    assert_eq!(decoded.items, std::slice::from_ref(&confirm));
+    let results = vec![confirm];
+    assert_writes(&ResultBatch { results }, RESULTS_CONFIRM);
 }
 
 #[test]

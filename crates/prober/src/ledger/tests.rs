@@ -45,6 +45,7 @@ fn result(id: u128) -> Arc<ProbeResult> {
         certificate: None,
         prober: "p".into(),
         answers: None,
+        second_prober: None,
     })
 }
 

@@ -31,6 +31,7 @@ fn result(scheduled_at: Time) -> ProbeResult {
         certificate: None,
         prober: String::from("prober-1"),
         answers: None,
+        second_prober: None,
     }
 }
 

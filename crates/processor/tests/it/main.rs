@@ -13,6 +13,7 @@ mod catchup;
 mod certificates;
 mod lifecycle;
 mod once;
+mod opinion;
 mod order;
 mod outage;
 mod poison;

@@ -282,6 +282,7 @@ impl Service {
             certificate: None,
             prober: String::from("prober-1"),
             answers: None,
+            second_prober: None,
         }
     }
 

@@ -1,0 +1,52 @@
+//! Second opinions: which failures are doubted, and what a voided one takes back.
+
+use super::{Arrived, Fold};
+use crate::health::RowsSay;
+use crate::opinion::Doubted;
+
+impl Fold<'_> {
+    /// Voided failures leave the streak and their hour; an incident stays until a newer success.
+    /// The failure that the streak begins with now is doubted in their place.
+    pub(super) fn take_voided(&mut self, voided: &[Doubted]) {
+        if voided.is_empty() {
+            return;
+        }
+        self.moved = true;
+        if let Some(rows) = &self.rows {
+            self.out.health.retell(rows);
+        }
+        let first = self.rows.as_ref().and_then(|rows| rows.doubted.clone());
+        if let Some(first) = first {
+            self.doubt(first);
+        }
+        for failure in voided.iter().filter(|failure| failure.counted) {
+            self.uncount(failure.scheduled_at);
+        }
+        self.judge_sla();
+    }
+
+    /// A late failure that the streak begins with, as the rows tell it.
+    pub(super) fn doubt_late(&mut self, late: &[&Arrived<'_>], rows: Option<&RowsSay>) {
+        let Some(first) = rows.and_then(|rows| rows.doubted.as_ref()) else {
+            return;
+        };
+        let is_first = |arrived: &&Arrived<'_>| {
+            arrived.result.kind == first.kind && arrived.result.scheduled_at == first.scheduled_at
+        };
+        if late.iter().any(is_first) {
+            self.doubt(first.clone());
+        }
+    }
+
+    /// Asks for a second opinion, once, and only while it can come to anything.
+    pub(super) fn doubt(&mut self, failure: Doubted) {
+        let service = self.service;
+        let current = service.is_active.then_some(service.config_version);
+        let is_asked = |other: &Doubted| other.answers() == failure.answers();
+        if failure.is_open(current, service.timeout_ms, self.now)
+            && !self.out.doubted.iter().any(is_asked)
+        {
+            self.out.doubted.push(failure);
+        }
+    }
+}

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use db::Conn;
 use db::partitions::Keep;
 use db::rollups::sums::{self as table, Span};
-use db::rollups::void::Voided;
+use db::rollups::void::{Voided, void as void_rows};
 use models::Time;
 use models::health::{ClosedHour, Sums};
 use models::histogram::Histogram;
@@ -54,27 +54,27 @@ pub(crate) async fn void(conn: &mut Conn, voided: &[(Place, Time)]) -> Result<()
     if voided.is_empty() {
         return Ok(());
     }
-    for (span, first_of) in [
-        (Span::Hour, std::convert::identity as fn(Time) -> Time),
-        (Span::Day, day_of),
-    ] {
-        let mut failures: BTreeMap<Key<'_>, i32> = BTreeMap::new();
-        for ((service_id, region), hour) in voided {
-            let key = (*service_id, region.as_str(), first_of(*hour));
-            *failures.entry(key).or_default() += 1;
-        }
-        let rows: Vec<Voided> = failures
-            .into_iter()
-            .map(|((service_id, region, at), failures)| Voided {
-                service_id,
-                region: region.to_owned(),
-                at,
-                failures,
-            })
-            .collect();
-        db::rollups::void::void(conn, span, &rows).await?;
-    }
+    let by_hour = voided.iter().map(|(place, hour)| (place, *hour));
+    void_rows(conn, Span::Hour, &counted(by_hour)).await?;
+    let by_day = voided.iter().map(|(place, hour)| (place, day_of(*hour)));
+    void_rows(conn, Span::Day, &counted(by_day)).await?;
     Ok(())
+}
+
+fn counted<'a>(voided: impl Iterator<Item = (&'a Place, Time)>) -> Vec<Voided> {
+    let mut failures: BTreeMap<Key<'a>, i32> = BTreeMap::new();
+    for ((service_id, region), at) in voided {
+        let key = (*service_id, region.as_str(), at);
+        *failures.entry(key).or_default() += 1;
+    }
+    let rows = failures.into_iter();
+    rows.map(|((service_id, region, at), failures)| Voided {
+        service_id,
+        region: region.to_owned(),
+        at,
+        failures,
+    })
+    .collect()
 }
 
 /// Service, region and first moment.

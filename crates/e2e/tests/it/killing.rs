@@ -133,7 +133,8 @@ async fn kill_9_of_any_one_process_loses_no_result_and_no_alert_and_repeats_no_m
         // What was counted is what is there.
         let counted = format!(
             "SELECT (h.judged + coalesce((SELECT sum(judged) FROM rollup_hourly r WHERE r.service_id = h.service_id), 0) \
-                     - (SELECT count(*) FROM probe_results p WHERE p.service_id = h.service_id AND counted))::bigint \
+                     - (SELECT count(*) FROM probe_results p WHERE p.service_id = h.service_id AND counted \
+                        AND NOT voided AND outcome <> 2))::bigint \
                FROM health h WHERE h.service_id = '{id}'"
         );
         assert_eq!(

@@ -18,6 +18,7 @@ mod copies;
 mod environment;
 mod figures;
 mod killing;
+mod opinion;
 mod probing;
 mod tenancy;
 mod trouble;

@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) processors: usize,
     pub(crate) alerters: usize,
     pub(crate) settings: Vec<(&'static str, String)>,
+    /// What the first prober alone is told.
+    pub(crate) odd_prober: Vec<(&'static str, String)>,
     /// SQL that makes the database what it is before anything starts.
     pub(crate) before: &'static str,
 }
@@ -38,6 +40,7 @@ impl Default for Plan {
             processors: 1,
             alerters: 1,
             settings: Vec::new(),
+            odd_prober: Vec::new(),
             before: "",
         }
     }
@@ -102,7 +105,10 @@ impl Stack {
                 shutdown.clone(),
             )));
         }
-        for _ in 0..plan.probers {
+        for number in 0..plan.probers {
+            let mut settings = settings.clone();
+            let odd = plan.odd_prober.iter().filter(|_| number == 0);
+            settings.extend(odd.map(|(name, value)| ((*name).to_owned(), value.clone())));
             let config = prober::Config::from_env(&settings).expect("valid settings");
             processes.push(tokio::spawn(prober::run(config, clock(), shutdown.clone())));
         }

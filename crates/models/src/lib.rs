@@ -18,6 +18,7 @@ pub mod message;
 pub mod opinion;
 pub mod probe;
 pub mod service;
+pub mod signature;
 pub mod sla;
 pub mod slot;
 pub mod span;

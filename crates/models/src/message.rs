@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Time;
 use crate::id::{AlertId, ProbeId, ServiceId, UserId};
 use crate::probe::{Answers, ProbeKind, ProbeResult};
+use crate::signature::Tag;
 
 /// All that a prober needs to know for one probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct ProbeJob {
     /// For `confirm`: the failure in doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Answers>,
+    /// The scheduler's word for it; see [`crate::signature`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Tag>,
 }
 
 /// A message on `probe-jobs.v1.<region>`.

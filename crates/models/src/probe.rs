@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::Time;
 use crate::certificate::CertificateFacts;
 use crate::id::{ProbeId, ServiceId};
+use crate::signature::Proof;
 
 /// Why a probe happens. The codes are stored: frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -363,4 +364,7 @@ pub struct ProbeResult {
     /// For `confirm`: false if no other prober was there, so that the one to be avoided probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_prober: Option<bool>,
+    /// Of which job it is; see [`crate::signature`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }

@@ -282,6 +282,7 @@ pub(crate) mod tests {
             follow_redirects: true,
             avoid_prober: None,
             answers: None,
+            signature: None,
         }
     }
 

@@ -6,6 +6,7 @@ use models::Time;
 use models::certificate::CertificateFacts;
 use models::message::ProbeJob;
 use models::probe::{ErrorClass, ErrorKind, Outcome, Phases, ProbeResult};
+use models::signature::Proof;
 use tokio::time::Instant;
 
 use crate::meter::ReadBudget;
@@ -120,6 +121,7 @@ impl Finding {
             prober: prober.to_owned(),
             answers: job.answers.clone(),
             second_prober: job.avoid_prober.as_deref().map(|avoided| avoided != prober),
+            proof: Proof::of(job),
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use models::evaluate::Rules;
 use models::window::Window;
-use runtime::env::{BrokerConfig, DatabaseConfig, EnvErrors, OpsConfig, Reader, Vars};
+use runtime::env::{BrokerConfig, DatabaseConfig, EnvErrors, KeyPair, OpsConfig, Reader, Vars};
 
 /// Everything [`crate::run`] needs.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Config {
     pub cooldown: TimeDelta,
     /// How long results are kept; an older one has no place any more.
     pub retention: TimeDelta,
+    /// Results of jobs signed with either are taken, and no others.
+    pub signing: KeyPair,
 }
 
 /// A week: who wants fewer mails than that wants another product.
@@ -38,6 +40,7 @@ impl Config {
         let rules = rules(&reader);
         let cooldown = reader.ranged("ALERT_COOLDOWN_MINUTES", 30, 0..=LONGEST_COOLDOWN_MINUTES);
         let retention = reader.ranged("RETENTION_DAYS", 30, 1..=3650);
+        let signing = KeyPair::required(&reader, "JOB_SIGNING_KEY");
         reader.finish(|| {
             Some(Self {
                 database: database?,
@@ -46,6 +49,7 @@ impl Config {
                 rules: rules?,
                 cooldown: TimeDelta::minutes(cooldown?.into()),
                 retention: TimeDelta::days(retention?),
+                signing: signing?,
             })
         })
     }
@@ -74,6 +78,10 @@ mod tests {
         let needed = [
             ("DATABASE_URL", "postgres://p@127.0.0.1/p"),
             ("AMQP_URL", "amqp://p:p@127.0.0.1/p"),
+            (
+                "JOB_SIGNING_KEY",
+                "a key for tests only, of thirty-two bytes or more",
+            ),
         ];
         needed.iter().chain(more).copied().collect()
     }
@@ -96,6 +104,7 @@ mod tests {
             ("SLA_MIN_CHECKS", "many"),
             ("ALERT_COOLDOWN_MINUTES", "-1"),
             ("RETENTION_DAYS", "0"),
+            ("JOB_SIGNING_KEY", "short"),
         ];
         let errors = Config::from_env(&vars(&wrong)).unwrap_err();
         let mut named = errors.names();

@@ -1,4 +1,4 @@
-//! Messages become a batch: decoded and checked item by item. What is poison goes to the dead
+//! Messages become a batch: decoded and checked item by item, the signature of its job included. What is poison goes to the dead
 //! queue alone, the rest goes on.
 
 use std::time::Duration;
@@ -19,6 +19,13 @@ const MAX_WAIT: Duration = Duration::from_millis(50);
 /// Unsettled messages of one process, at most 64 KiB each. Probers with little to do send a
 /// result a message, and a batch must not starve for them.
 pub(crate) const PREFETCH: u16 = 500;
+
+/// What is poison, for a metric: an item that cannot be, and one that no job of ours led to.
+const ITEM: &str = "item";
+const FORGED: &str = "forged";
+
+/// Poison: of which sort, as it came, and why.
+type Bad = (&'static str, Vec<u8>, String);
 
 /// Results and the messages that they came in.
 #[derive(Debug, Default)]
@@ -60,23 +67,24 @@ async fn open(worker: &Worker, delivery: Delivery, batch: &mut Batch) {
         }
     };
     let now = worker.clock.now();
-    let mut bad: Vec<(Vec<u8>, String)> = decoded
+    let mut bad: Vec<Bad> = decoded
         .bad
         .into_iter()
-        .map(|item| (item.raw, item.reason))
+        .map(|item| (ITEM, item.raw, item.reason))
         .collect();
     let mut good = Vec::with_capacity(decoded.items.len());
     for mut result in decoded.items {
-        match validate::check(&result, now, worker.retention) {
-            Ok(()) => {
-                validate::mend(&mut result, now);
-                good.push(result);
-            }
-            Err(reason) => bad.push((raw(&result), reason)),
+        if let Err(reason) = validate::check(&result, now, worker.retention) {
+            bad.push((ITEM, raw(&result), reason));
+        } else if let Err(forged) = worker.keys.check(&result) {
+            bad.push((FORGED, raw(&result), forged.to_string()));
+        } else {
+            validate::mend(&mut result, now);
+            good.push(result);
         }
     }
-    for (raw, reason) in bad {
-        poison("item");
+    for (what, raw, reason) in bad {
+        poison(what);
         if let Err(error) = delivery.bury_part(raw, &reason).await {
             tracing::warn!(%error, "its whole message goes back to its queue");
             delivery.reject_requeue().await;

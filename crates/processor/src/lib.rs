@@ -30,7 +30,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bus::{Bus, BusConfig, Declares};
 use db::Db;
+use models::signature::Keys;
+use runtime::env::KeyPair;
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
+use secrecy::ExposeSecret;
 
 pub use config::Config;
 
@@ -111,6 +114,13 @@ fn worker(config: &Config, clock: Clock) -> anyhow::Result<Worker> {
         rules: config.rules,
         cooldown: config.cooldown,
         retention: config.retention,
+        keys: keys(&config.signing)?,
         gate: Gate::closed(),
     })
+}
+
+fn keys(pair: &KeyPair) -> anyhow::Result<Keys> {
+    let previous = pair.previous.as_ref().map(ExposeSecret::expose_secret);
+    let current = pair.current.expose_secret();
+    Keys::new(current.as_bytes(), previous.map(str::as_bytes)).context("the keys that sign jobs")
 }

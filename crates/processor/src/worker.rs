@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use db::Db;
 use models::Time;
 use models::evaluate::Rules;
+use models::signature::Keys;
 use runtime::Clock;
 use tokio::sync::watch;
 use uuid::{NoContext, Timestamp, Uuid};
@@ -16,6 +17,7 @@ pub(crate) struct Worker {
     pub(crate) rules: Rules,
     pub(crate) cooldown: TimeDelta,
     pub(crate) retention: TimeDelta,
+    pub(crate) keys: Keys,
     pub(crate) gate: Gate,
 }
 

@@ -1,9 +1,10 @@
-//! How jobs travel: in batches for one region, closed at 50 jobs or 48 KiB.
+//! How jobs travel: signed, and in batches for one region, closed at 50 jobs or 48 KiB.
 
 use bus::{Outgoing, OutgoingError, Route};
 use models::Time;
 use models::message::{JobBatch, MAX_BATCH_BYTES, MAX_BATCH_ITEMS, ProbeJob};
 use models::probe::ProbeKind;
+use models::signature::Keys;
 
 /// A message, and what of the caller's is in it.
 #[derive(Debug)]
@@ -15,8 +16,9 @@ pub(crate) struct Batch<T> {
 
 /// Fills batches in the order in which jobs come.
 #[derive(Debug)]
-pub(crate) struct Batches<T> {
+pub(crate) struct Batches<'a, T> {
     published_at: Time,
+    keys: &'a Keys,
     open: Vec<Open<T>>,
     closed: Vec<Batch<T>>,
 }
@@ -29,21 +31,23 @@ struct Open<T> {
     items: Vec<T>,
 }
 
-impl<T> Batches<T> {
+impl<'a, T> Batches<'a, T> {
     /// `published_at` is PostgreSQL's time; probers learn their clocks' offset from it.
-    pub(crate) const fn new(published_at: Time) -> Self {
+    pub(crate) const fn new(published_at: Time, keys: &'a Keys) -> Self {
         Self {
             published_at,
+            keys,
             open: Vec::new(),
             closed: Vec::new(),
         }
     }
 
-    /// Adds a job. A `confirm` travels alone, because a prober may have to hand it back.
+    /// Signs a job and adds it. A `confirm` travels alone, because a prober may have to hand it back.
     ///
     /// # Errors
     /// When the batch that this closes cannot be encoded.
-    pub(crate) fn push(&mut self, job: ProbeJob, item: T) -> Result<(), OutgoingError> {
+    pub(crate) fn push(&mut self, mut job: ProbeJob, item: T) -> Result<(), OutgoingError> {
+        job.signature = Some(self.keys.sign(&job));
         let bytes = most_bytes(&job);
         let alone = job.kind == ProbeKind::Confirm;
         if alone {
@@ -116,7 +120,7 @@ impl<T> Open<T> {
 /// Braces, names and the time around the jobs.
 const ENVELOPE_BYTES: usize = 80;
 /// All of a job but its texts of varying length.
-const JOB_BYTES: usize = 640;
+const JOB_BYTES: usize = 680;
 
 /// No job's JSON is longer. A normalised URL holds nothing that JSON escapes.
 fn most_bytes(job: &ProbeJob) -> usize {

@@ -2,7 +2,7 @@
 
 use bus::route::valid_region;
 use models::DEFAULT_REGION;
-use runtime::env::{BrokerConfig, DatabaseConfig, EnvErrors, OpsConfig, Reader, Vars};
+use runtime::env::{BrokerConfig, DatabaseConfig, EnvErrors, KeyPair, OpsConfig, Reader, Vars};
 
 /// All settings of one scheduler.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub history_days: u32,
     /// `AUDIT_DAYS`: how long security events are kept, with the addresses that they came from.
     pub audit_days: u32,
+    /// `JOB_SIGNING_KEY`: jobs are signed with the first.
+    pub signing: KeyPair,
 }
 
 impl Config {
@@ -53,6 +55,7 @@ impl Config {
         let retention_days = reader.ranged("RETENTION_DAYS", Self::RETENTION_DAYS, days.clone());
         let history_days = reader.ranged("HISTORY_DAYS", Self::HISTORY_DAYS, days.clone());
         let audit_days = reader.ranged("AUDIT_DAYS", Self::AUDIT_DAYS, days);
+        let signing = KeyPair::required(reader, "JOB_SIGNING_KEY");
         Some(Self {
             database: database?,
             broker: broker?,
@@ -61,6 +64,7 @@ impl Config {
             retention_days: retention_days?,
             history_days: history_days?,
             audit_days: audit_days?,
+            signing: signing?,
         })
     }
 }
@@ -91,6 +95,10 @@ mod tests {
         let needed = [
             ("DATABASE_URL", "postgres://a:b@localhost/c"),
             ("AMQP_URL", "amqp://a:b@localhost"),
+            (
+                "JOB_SIGNING_KEY",
+                "a key for tests only, of thirty-two bytes or more",
+            ),
         ];
         needed.into_iter().chain(more.iter().copied()).collect()
     }
@@ -113,6 +121,7 @@ mod tests {
             ("RETENTION_DAYS", "0"),
             ("HISTORY_DAYS", "soon"),
             ("OPS_PORT", "x"),
+            ("JOB_SIGNING_KEY", "short"),
         ];
         let errors = Config::from_env(&vars(&wrong)).unwrap_err();
         let mut names = errors.names();
@@ -121,6 +130,7 @@ mod tests {
             "AMQP_URL",
             "DATABASE_URL",
             "HISTORY_DAYS",
+            "JOB_SIGNING_KEY",
             "OPS_PORT",
             "REGIONS",
             "RETENTION_DAYS",

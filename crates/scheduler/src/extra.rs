@@ -107,7 +107,7 @@ async fn some_due(parts: &Parts, except: &[String]) -> anyhow::Result<Done> {
         ..Done::default()
     };
     let mut finished = Vec::with_capacity(rows.len());
-    let mut batches = Batches::new(now);
+    let mut batches = Batches::new(now, &parts.keys);
     for row in &rows {
         match job(row, now, &parts.regions) {
             Ok(job) => batches.push(job, row)?,
@@ -177,7 +177,7 @@ struct Answered<'a> {
 
 async fn publish<'a>(
     parts: &Parts,
-    batches: Batches<&'a DueProbe>,
+    batches: Batches<'_, &'a DueProbe>,
 ) -> anyhow::Result<Answered<'a>> {
     let (mut messages, mut rows) = (Vec::new(), Vec::new());
     for batch in batches.finish()? {

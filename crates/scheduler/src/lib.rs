@@ -22,7 +22,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bus::{Bus, BusConfig, Declares, Route};
 use db::{Db, Settings};
+use models::signature::Keys;
+use runtime::env::KeyPair;
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
+use secrecy::ExposeSecret;
 
 pub use config::Config;
 
@@ -38,6 +41,8 @@ struct Parts {
     clock: Clock,
     shutdown: Shutdown,
     regions: Arc<[String]>,
+    /// Sign every job.
+    keys: Arc<Keys>,
 }
 
 /// Runs one scheduler until `shutdown` is requested. Waits for PostgreSQL, its schema and RabbitMQ
@@ -89,7 +94,14 @@ fn connect(config: &Config, clock: Clock, shutdown: Shutdown) -> anyhow::Result<
         clock,
         shutdown,
         regions: config.regions.clone().into(),
+        keys: keys(&config.signing)?.into(),
     })
+}
+
+fn keys(pair: &KeyPair) -> anyhow::Result<Keys> {
+    let previous = pair.previous.as_ref().map(ExposeSecret::expose_secret);
+    let current = pair.current.expose_secret();
+    Keys::new(current.as_bytes(), previous.map(str::as_bytes)).context("the key that signs jobs")
 }
 
 async fn keep_time(parts: Parts) {

@@ -173,7 +173,7 @@ fn jobs(
     now: Time,
     sums: &mut Sums,
 ) -> anyhow::Result<Vec<Batch<()>>> {
-    let mut batches = Batches::new(now);
+    let mut batches = Batches::new(now, &parts.keys);
     for service in services {
         for slot in plan::slots(service, window) {
             for region in &service.regions {
@@ -211,6 +211,7 @@ fn job(service: &DueService, region: &str, slot: Time) -> anyhow::Result<ProbeJo
         follow_redirects: service.follow_redirects,
         avoid_prober: None,
         answers: None,
+        signature: None, // when its batch is filled
     })
 }
 

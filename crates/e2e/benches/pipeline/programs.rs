@@ -23,6 +23,9 @@ const POOL: u32 = 1000;
 /// From the start to the last `/readyz`; back-off adds up on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// For the time of a bench.
+const SIGNING_KEY: &str = "a key for a bench only, of thirty-two bytes or more";
+
 /// The broker's client calls it an error that a queue is not yet declared.
 const LOG: &str = "error,lapin=off";
 
@@ -117,6 +120,7 @@ fn settings(db: &TestDb, vhost: &TestVhost, outbox: &Path) -> HashMap<&'static s
         ("DATABASE_URL", db.url().expose_secret().to_owned()),
         ("AMQP_URL", vhost.amqp_url().expose_secret().to_owned()),
         ("OPS_BIND", "127.0.0.1".to_owned()),
+        ("JOB_SIGNING_KEY", SIGNING_KEY.to_owned()),
         ("PROBE_ALLOW_CIDRS", "127.0.0.0/8".to_owned()),
         ("WORKER_POOL_SIZE", pool.clone()),
         ("PROBES_PER_TENANT", pool.clone()),

@@ -58,6 +58,7 @@ fn a_bad_environment_is_told_with_every_bad_variable_at_once() {
         ("OPS_PORT", "many"),
         ("APP_PORT", "-1"),
         ("JWT_SECRET", "short"),
+        ("JOB_SIGNING_KEY", "short"),
         ("WORKER_POOL_SIZE", "0"),
         ("FAILURE_STREAK_THRESHOLD", "none"),
         ("RETENTION_DAYS", "0"),
@@ -79,7 +80,13 @@ fn a_bad_environment_is_told_with_every_bad_variable_at_once() {
         ),
         (
             scheduler::Config::from_env(&bad).err(),
-            &["DATABASE_URL", "AMQP_URL", "OPS_PORT", "RETENTION_DAYS"],
+            &[
+                "DATABASE_URL",
+                "AMQP_URL",
+                "OPS_PORT",
+                "RETENTION_DAYS",
+                "JOB_SIGNING_KEY",
+            ],
         ),
         (
             prober::Config::from_env(&bad).err(),
@@ -93,6 +100,7 @@ fn a_bad_environment_is_told_with_every_bad_variable_at_once() {
                 "OPS_PORT",
                 "FAILURE_STREAK_THRESHOLD",
                 "RETENTION_DAYS",
+                "JOB_SIGNING_KEY",
             ],
         ),
         (

@@ -20,5 +20,6 @@ mod figures;
 mod killing;
 mod opinion;
 mod probing;
+mod signature;
 mod tenancy;
 mod trouble;

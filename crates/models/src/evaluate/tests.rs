@@ -49,6 +49,7 @@ fn result(kind: ProbeKind, seconds: i64, outcome: Outcome) -> ProbeResult {
         prober: String::from("p"),
         answers: None,
         second_prober: None,
+        proof: None,
     }
 }
 

@@ -27,6 +27,7 @@ fn slot(seconds: i64, outcome: Outcome) -> ProbeResult {
         prober: String::from("p"),
         answers: None,
         second_prober: None,
+        proof: None,
     }
 }
 

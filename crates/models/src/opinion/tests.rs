@@ -41,6 +41,7 @@ fn success(seconds: i64) -> ProbeResult {
         prober: String::from("two"),
         answers: Some(failure().answers()),
         second_prober: Some(true),
+        proof: None,
     }
 }
 

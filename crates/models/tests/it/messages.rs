@@ -5,12 +5,15 @@ use models::Time;
 use models::certificate::CertificateFacts;
 use models::message::{AlertNudge, JobBatch, ProbeJob, ProbeRequest, ResultBatch};
 use models::probe::{Answers, ErrorKind, Outcome, Phases, ProbeError, ProbeKind, ProbeResult};
+use models::signature::{Proof, Tag};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 const JOBS: &str = include_str!("../golden/jobs_v1.json");
+const JOBS_SIGNED: &str = include_str!("../golden/jobs_v1_signed.json");
 const RESULTS_FULL: &str = include_str!("../golden/results_v1_full.json");
 const RESULTS_CONFIRM: &str = include_str!("../golden/results_v1_confirm.json");
+const RESULTS_SIGNED: &str = include_str!("../golden/results_v1_signed.json");
 const RESULTS_BARE: &str = include_str!("../golden/results_v1_bare.json");
 const PROBE_REQUEST: &str = include_str!("../golden/probe_request_v1.json");
 const ALERT_NUDGE: &str = include_str!("../golden/alert_nudge_v1.json");
@@ -68,6 +71,7 @@ fn slot_job() -> ProbeJob {
         follow_redirects: true,
         avoid_prober: None,
         answers: None,
+        signature: None,
     }
 }
 
@@ -116,6 +120,7 @@ fn results_v1_parse_with_and_without_what_is_optional() {
         prober: "prober-1".to_owned(),
         answers: None,
         second_prober: None,
+        proof: None,
     };
     let decoded = ResultBatch::decode(RESULTS_BARE.as_bytes()).unwrap();
     assert_eq!(decoded.items, std::slice::from_ref(&bare));
@@ -181,8 +186,35 @@ fn results_v1_parse_with_and_without_what_is_optional() {
     };
     let decoded = ResultBatch::decode(RESULTS_CONFIRM.as_bytes()).unwrap();
     assert_eq!(decoded.items, std::slice::from_ref(&confirm));
-    let results = vec![confirm];
+    let results = vec![confirm.clone()];
     assert_writes(&ResultBatch { results }, RESULTS_CONFIRM);
+    let signed = ProbeResult {
+        proof: Some(Proof {
+            digest: tag("_____________________w"),
+            signature: tag("AAECAwQFBgcICQoLDA0ODw"),
+        }),
+        ..confirm
+    };
+    let decoded = ResultBatch::decode(RESULTS_SIGNED.as_bytes()).unwrap();
+    assert_eq!(decoded.items, std::slice::from_ref(&signed));
+    let results = vec![signed];
+    assert_writes(&ResultBatch { results }, RESULTS_SIGNED);
+}
+
+fn tag(text: &str) -> Tag {
+    text.to_owned().try_into().unwrap()
+}
+
+#[test]
+fn signed_jobs_v1_parse_and_are_written_alike() {
+    let job = ProbeJob {
+        signature: Some(tag("AAECAwQFBgcICQoLDA0ODw")),
+        ..slot_job()
+    };
+    let (published_at, decoded) = JobBatch::decode(JOBS_SIGNED.as_bytes()).unwrap();
+    assert_eq!(decoded.items, std::slice::from_ref(&job));
+    let jobs = vec![job];
+    assert_writes(&JobBatch { published_at, jobs }, JOBS_SIGNED);
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn job(id: u128) -> ProbeJob {
         follow_redirects: true,
         avoid_prober: None,
         answers: None,
+        signature: None,
     }
 }
 
@@ -46,6 +47,7 @@ fn result(id: u128) -> Arc<ProbeResult> {
         prober: "p".into(),
         answers: None,
         second_prober: None,
+        proof: None,
     })
 }
 

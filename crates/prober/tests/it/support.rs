@@ -41,6 +41,7 @@ pub(crate) fn job(url: &str) -> ProbeJob {
         follow_redirects: true,
         avoid_prober: None,
         answers: None,
+        signature: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn result(scheduled_at: Time) -> ProbeResult {
         prober: String::from("prober-1"),
         answers: None,
         second_prober: None,
+        proof: None,
     }
 }
 

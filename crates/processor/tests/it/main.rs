@@ -17,5 +17,6 @@ mod opinion;
 mod order;
 mod outage;
 mod poison;
+mod signature;
 mod sums;
 mod world;

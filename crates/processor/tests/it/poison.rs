@@ -8,7 +8,7 @@ use serde_json::json;
 use testkit::eventually;
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::world::{World, signed};
 
 const DEAD: &str = "probe-results.dead";
 
@@ -16,7 +16,7 @@ const DEAD: &str = "probe-results.dead";
 async fn bad_items_are_buried_one_by_one_and_their_neighbours_are_stored() {
     let world = World::running(1).await;
     let service = world.service().await;
-    let good = service.slots(&[Up, Up]);
+    let good = service.slots(&[Up, Up]).iter().map(signed).collect();
     let mut batch = serde_json::to_value(ResultBatch { results: good }).unwrap();
     let results = batch["results"].as_array_mut().unwrap();
     let mut ancient = service.slot(0, Up);

@@ -7,8 +7,9 @@ use chrono::TimeDelta;
 use models::DEFAULT_REGION;
 use models::Time;
 use models::id::ServiceId;
-use models::message::{MAX_BATCH_ITEMS, ResultBatch};
+use models::message::{MAX_BATCH_ITEMS, ProbeJob, ResultBatch};
 use models::probe::{ErrorKind, Outcome, Phases, ProbeError, ProbeKind, ProbeResult, probe_id};
+use models::signature::{Keys, Proof};
 use models::window::hour_of;
 use processor::Config;
 use runtime::{Clock, ClockShift, Shutdown, Trigger};
@@ -18,6 +19,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+/// Signs the jobs of all results under test.
+pub(crate) const KEY: &str = "a key for tests only, of thirty-two bytes or more";
 /// The queue that a processor consumes.
 pub(crate) const QUEUE: &str = "probe-results.v1";
 
@@ -82,6 +85,7 @@ impl World {
         let mut vars: HashMap<&str, String> = HashMap::from([
             ("DATABASE_URL", self.db.url().expose_secret().to_owned()),
             ("AMQP_URL", self.vhost.amqp_url().expose_secret().to_owned()),
+            ("JOB_SIGNING_KEY", KEY.to_owned()),
         ]);
         vars.extend(self.settings.iter().cloned());
         let mut config = Config::from_env(&vars).unwrap();
@@ -158,7 +162,7 @@ impl World {
     pub(crate) async fn publish(&self, results: &[ProbeResult]) {
         for chunk in results.chunks(MAX_BATCH_ITEMS) {
             let batch = ResultBatch {
-                results: chunk.to_vec(),
+                results: chunk.iter().map(signed).collect(),
             };
             self.publish_body(serde_json::to_vec(&batch).unwrap()).await;
         }
@@ -250,6 +254,37 @@ impl World {
     }
 }
 
+/// The result as the one of a job that a scheduler signed, unless a test has said of which.
+pub(crate) fn signed(result: &ProbeResult) -> ProbeResult {
+    let mut result = result.clone();
+    let keys = Keys::new(KEY.as_bytes(), None).unwrap();
+    result.proof = result.proof.or_else(|| Proof::of(&job(&result, &keys)));
+    result
+}
+
+/// The job that led to a result.
+pub(crate) fn job(result: &ProbeResult, keys: &Keys) -> ProbeJob {
+    let mut job = ProbeJob {
+        probe_id: result.probe_id,
+        service_id: result.service_id,
+        user_id: result.service_id.as_uuid().into(),
+        kind: result.kind,
+        region: result.region.clone(),
+        scheduled_at: result.scheduled_at,
+        not_after: result.scheduled_at,
+        config_version: result.config_version,
+        url: String::from("https://shop.example/"),
+        timeout_ms: 5_000,
+        expected_status: 200,
+        follow_redirects: true,
+        avoid_prober: None,
+        answers: result.answers.clone(),
+        signature: None,
+    };
+    job.signature = Some(keys.sign(&job));
+    job
+}
+
 /// A service that results are made for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Service {
@@ -283,6 +318,7 @@ impl Service {
             prober: String::from("prober-1"),
             answers: None,
             second_prober: None,
+            proof: None,
         }
     }
 

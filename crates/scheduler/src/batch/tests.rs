@@ -25,11 +25,17 @@ fn job(number: usize, kind: ProbeKind, region: &str, url: &str) -> ProbeJob {
             kind: ProbeKind::Catchup,
             scheduled_at: at,
         }),
+        signature: None,
     }
 }
 
+fn keys() -> Keys {
+    Keys::new(b"a key for tests", None).unwrap()
+}
+
 fn batches(jobs: Vec<ProbeJob>) -> Vec<Batch<usize>> {
-    let mut batches = Batches::new(DateTime::UNIX_EPOCH);
+    let keys = keys();
+    let mut batches = Batches::new(DateTime::UNIX_EPOCH, &keys);
     for (number, job) in jobs.into_iter().enumerate() {
         batches.push(job, number).unwrap();
     }
@@ -53,7 +59,8 @@ fn a_batch_never_outgrows_its_bytes() {
     let longest = format!("http://a.test/?q={}", "\"".repeat(2_000));
     let normal = ServiceUrl::parse(&longest[..600]).unwrap();
     for url in [normal.as_str().to_owned(), "x".repeat(2_048)] {
-        let one = job(0, ProbeKind::Slot, "default", &url);
+        let mut one = job(0, ProbeKind::Slot, "default", &url);
+        one.signature = Some(keys().sign(&one));
         let json = serde_json::to_vec(&one).unwrap();
         assert!(json.len() < most_bytes(&one), "{}", json.len());
         let jobs = (0..60)

@@ -58,6 +58,7 @@ pub(super) fn job(row: &DueProbe, now: Time, regions: &[String]) -> Result<Probe
         follow_redirects: row.follow_redirects,
         avoid_prober: row.avoid_prober.clone(),
         answers: answers.transpose().map_err(|_malformed| UNREADABLE)?,
+        signature: None, // when its batch is filled
     })
 }
 

@@ -10,13 +10,15 @@ use models::interval::Interval;
 use models::message::{JobBatch, ProbeJob};
 use models::probe::probe_id;
 use models::slot::{self, Slots};
-use runtime::env::{BrokerConfig, DatabaseConfig, OpsConfig};
+use runtime::env::{BrokerConfig, DatabaseConfig, KeyPair, OpsConfig};
 use runtime::{Clock, ClockShift, Shutdown, Trigger};
 use scheduler::Config;
 use testkit::{TestDb, TestVhost, eventually};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+/// Signs the jobs of all schedulers under test.
+pub(crate) const KEY: &str = "a key for tests only, of thirty-two bytes or more";
 pub(crate) const JOBS: &str = "probe-jobs.v1.default";
 
 pub(crate) struct Rig {
@@ -216,6 +218,10 @@ impl Rig {
             retention_days: 30,
             history_days: 400,
             audit_days: 180,
+            signing: KeyPair {
+                current: KEY.into(),
+                previous: None,
+            },
         }
     }
 

@@ -20,5 +20,6 @@ mod figures;
 mod killing;
 mod opinion;
 mod probing;
+mod selfcheck;
 mod tenancy;
 mod trouble;

@@ -25,6 +25,7 @@ struct Wanted {
 pub struct Subscription {
     deliveries: mpsc::Receiver<Delivery>,
     wanted: watch::Sender<Wanted>,
+    idle: watch::Receiver<bool>,
 }
 
 impl Subscription {
@@ -40,8 +41,14 @@ impl Subscription {
         });
         // Never holds more than the broker sends without acknowledgement.
         let (sender, deliveries) = mpsc::channel(MAX_PREFETCH.into());
-        let driver = driver::Driver::new(link, source, wanted.subscribe(), sender);
-        (Self { deliveries, wanted }, driver.run())
+        let (idle_now, idle) = watch::channel(false);
+        let driver = driver::Driver::new(link, source, wanted.subscribe(), sender, idle_now);
+        let this = Self {
+            deliveries,
+            wanted,
+            idle,
+        };
+        (this, driver.run())
     }
 
     /// The next delivery that can still be settled; waits through any outage. `None` once the
@@ -69,6 +76,13 @@ impl Subscription {
     /// What was sent before still comes out of [`Subscription::next`] and can be settled.
     pub fn pause(&self) {
         self.change(|wanted| wanted.paused = true);
+    }
+
+    /// Resolves once a pause has come into effect: the broker sends nothing more, so what is given back to the queue
+    /// now does not come back at once. Waits through any outage. Cancel safe.
+    pub async fn paused(&mut self) {
+        // Fails only when the bus is closed, which sends nothing either.
+        drop(self.idle.wait_for(|idle| *idle).await);
     }
 
     /// Takes deliveries again.

@@ -16,6 +16,7 @@ mod names;
 mod policy;
 mod ports;
 mod ranges;
+mod reach;
 mod resolve;
 
 pub use ipnet::IpNet;

@@ -59,7 +59,7 @@ pub enum ResolveError {
 /// opened something local).
 #[derive(Debug, Clone)]
 pub struct Resolver {
-    dns: TokioResolver,
+    pub(crate) dns: TokioResolver,
     hosts: std::sync::Arc<Hosts>,
 }
 
@@ -175,7 +175,7 @@ impl Resolver {
         merge(v6, v4)
     }
 
-    fn lookup_hosts(&self, name: &Name) -> Vec<IpAddr> {
+    pub(crate) fn lookup_hosts(&self, name: &Name) -> Vec<IpAddr> {
         [RecordType::AAAA, RecordType::A]
             .into_iter()
             .filter_map(|record| {
@@ -258,7 +258,7 @@ fn rank(error: &ResolveError) -> u8 {
     }
 }
 
-fn classify(error: &NetError) -> ResolveError {
+pub(crate) fn classify(error: &NetError) -> ResolveError {
     match error {
         NetError::Timeout => ResolveError::Timeout,
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {

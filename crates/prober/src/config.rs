@@ -12,6 +12,8 @@ use rustls_pki_types::pem::PemObject as _;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
+use crate::selfcheck;
+
 /// Probes in flight where `WORKER_POOL_SIZE` is unset.
 const DEFAULT_POOL: usize = 1000;
 /// Past this one process has not enough ports towards one destination.
@@ -52,13 +54,16 @@ pub struct Config {
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Sent with every request.
     pub user_agent: String,
+    /// What this prober measures itself by, besides its name servers.
+    pub self_check_urls: Vec<Url>,
     /// The one name server to ask; the system's where `None`. Only a caller can set it.
     pub name_server: Option<SocketAddr>,
 }
 
 impl Config {
     /// Reads `AMQP_URL`, `OPS_PORT`, `REGION`, `WORKER_POOL_SIZE`, `PROBES_PER_TENANT`, `PROBES_PER_ADDRESS`,
-    /// `PROBE_ALLOW_CIDRS`, `PROBE_DENY_CIDRS`, `PROBE_DENY_NAMES`, `PROBE_EXTRA_CA_FILE` and `APP_BASE_URL`.
+    /// `PROBE_ALLOW_CIDRS`, `PROBE_DENY_CIDRS`, `PROBE_DENY_NAMES`, `PROBE_EXTRA_CA_FILE`, `APP_BASE_URL` and
+    /// `SELF_CHECK_URLS`.
     ///
     /// # Errors
     /// Every variable that is missing or wrong.
@@ -76,6 +81,7 @@ impl Config {
         let deny_names = r.list::<String>("PROBE_DENY_NAMES");
         let extra_roots = extra_roots(&r);
         let user_agent = user_agent(&r);
+        let self_check_urls = self_check_urls(&r);
         r.finish(|| {
             Some(Self {
                 broker: broker?,
@@ -89,6 +95,7 @@ impl Config {
                 deny_names: deny_names?,
                 extra_roots: extra_roots?,
                 user_agent: user_agent?,
+                self_check_urls: self_check_urls?,
                 name_server: None,
             })
         })
@@ -160,6 +167,22 @@ fn user_agent(r: &Reader<'_>) -> Option<String> {
     }
 }
 
+/// Any http(s) URLs, also private ones: they are the operator's choice.
+fn self_check_urls(r: &Reader<'_>) -> Option<Vec<Url>> {
+    const NAME: &str = "SELF_CHECK_URLS";
+    let texts = r.list::<String>(NAME)?;
+    if texts.len() > selfcheck::MAX_URLS {
+        return r.refuse(NAME, format!("more than {} URLs", selfcheck::MAX_URLS));
+    }
+    let policy = selfcheck::policy();
+    let judged = texts.iter().map(|text| guard::judge_text(text, &policy));
+    let (urls, refused): (Vec<_>, Vec<_>) = judged.partition(Result::is_ok);
+    if let Some(Err(refusal)) = refused.into_iter().next() {
+        return r.refuse(NAME, format!("a URL {refusal}"));
+    }
+    Some(urls.into_iter().flatten().map(|(url, _)| url).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -172,6 +195,10 @@ mod tests {
             ("AMQP_URL", "amqp://u:p@broker.example/v"),
             ("APP_BASE_URL", "https://status.example"),
             ("PROBE_DENY_NAMES", "internal.example, db.example"),
+            (
+                "SELF_CHECK_URLS",
+                "https://one.example, http://10.0.0.1:8080/up",
+            ),
         ]);
         let config = Config::from_env(&vars).unwrap();
         assert_eq!(
@@ -184,6 +211,8 @@ mod tests {
             config.own_names(),
             ["internal.example", "db.example", "broker.example"]
         );
+        let urls: Vec<_> = config.self_check_urls.iter().map(Url::as_str).collect();
+        assert_eq!(urls, ["https://one.example/", "http://10.0.0.1:8080/up"]);
         assert!(config.allow.is_empty() && config.deny.is_empty() && config.extra_roots.is_empty());
     }
 
@@ -199,6 +228,7 @@ mod tests {
             ("PROBE_DENY_CIDRS", "10.0.0.0/40"),
             ("PROBE_EXTRA_CA_FILE", "/nowhere/ca.pem"),
             ("APP_BASE_URL", "status"),
+            ("SELF_CHECK_URLS", "https://one.example, ftp://two.example"),
         ]);
         let errors = Config::from_env(&vars).unwrap_err();
         let mut named = errors.names();

@@ -12,11 +12,13 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::avoid;
-use crate::gate::{Entry, Gate};
-use crate::ledger::Ledger;
+use crate::gate::{Entry, Gate, Place};
+use crate::ledger::{Ledger, Ticket};
 use crate::offset::OffsetLearner;
 use crate::panics;
 use crate::probe::Engine;
+use crate::recall;
+use crate::selfcheck::SelfCheck;
 
 /// Longest timeout that the API accepts.
 const MAX_TIMEOUT_MS: u32 = 60_000;
@@ -34,6 +36,7 @@ pub(crate) struct Worker {
     pub(crate) shutdown: Shutdown,
     pub(crate) prober: String,
     pub(crate) offset: Mutex<OffsetLearner>,
+    pub(crate) selfcheck: Arc<SelfCheck>,
     /// With so many batches open, what arrives may have waited for this prober.
     pub(crate) busy_from: usize,
 }
@@ -47,6 +50,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
     let shutdown = worker.shutdown.clone();
+    let mut standing = worker.selfcheck.standing();
     let mut ended = Ok(());
     loop {
         let delivery = tokio::select! {
@@ -55,6 +59,13 @@ pub(crate) async fn run(
             () = results.closed() => {
                 ended = Err(anyhow::anyhow!("nobody sends results any more"));
                 break;
+            }
+            // The sender lives in `worker`.
+            Ok(()) = standing.changed() => {
+                for delivery in worker.heed_self_check(jobs).await {
+                    worker.clone().take(delivery, &results, &tasks);
+                }
+                continue;
             }
             delivery = jobs.next() => delivery,
         };
@@ -76,7 +87,7 @@ impl Worker {
     /// Reads one batch and sets its jobs going.
     fn take(
         self: Arc<Self>,
-        delivery: Delivery,
+        mut delivery: Delivery,
         results: &mpsc::Sender<Arc<ProbeResult>>,
         tasks: &TaskTracker,
     ) {
@@ -100,7 +111,13 @@ impl Worker {
                 false
             }
         });
+        self.selfcheck.note(&jobs);
+        if self.should_return(&delivery, &jobs) {
+            tasks.spawn(recall::hand_back(vec![delivery]));
+            return;
+        }
         if bad.is_empty() {
+            delivery.body = Vec::new(); // jobs that wait hold their batch: not also its text
             self.start(delivery, jobs, results, tasks);
             return;
         }
@@ -126,7 +143,7 @@ impl Worker {
         }
         let admitted = self.ledger.admit(delivery, jobs, self.clock.now());
         for job in admitted.run {
-            tasks.spawn(self.clone().run_job(job, results.clone()));
+            tasks.spawn(self.clone().run_job(job, admitted.ticket, results.clone()));
         }
         if !admitted.resend.is_empty() {
             let results = results.clone();
@@ -145,43 +162,90 @@ impl Worker {
         let delay = self.clock.local_now() - published_at;
         let (shift, is_busy) = (self.clock.shift(), self.ledger.open() >= self.busy_from);
         let mut learner = self.offset.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(offset) = learner.learn(delay, Instant::now(), shift, is_busy) {
-            self.clock.set_offset(offset);
+        if let Some(learned) = learner.learn(delay, Instant::now(), shift, is_busy) {
+            self.clock.set_offset(learned.offset);
+            if learned.jumped {
+                tracing::warn!(offset = %learned.offset, "the clock jumped");
+                self.selfcheck.clock_jumped();
+            }
             #[expect(
                 clippy::as_conversions,
                 reason = "a gauge is a float; precision does not matter"
             )]
             metrics::gauge!("pulsemon_prober_clock_offset_ms")
-                .set(offset.num_milliseconds() as f64);
+                .set(learned.offset.num_milliseconds() as f64);
         }
     }
 
     /// One job from its gate to its result.
-    async fn run_job(self: Arc<Self>, job: ProbeJob, results: mpsc::Sender<Arc<ProbeResult>>) {
+    async fn run_job(
+        self: Arc<Self>,
+        job: ProbeJob,
+        ticket: Ticket,
+        results: mpsc::Sender<Arc<ProbeResult>>,
+    ) {
         let entry = tokio::select! {
             biased;
             () = self.shutdown.requested() => return, // not begun: its batch goes back
             entry = self.gate.enter(&job) => entry,
         };
-        let Entry::Go(_place) = entry else {
+        if !self.ledger.begin(job.probe_id, ticket) {
+            return; // its batch went back
+        }
+        let Entry::Go(place) = entry else {
             metrics::counter!("pulsemon_prober_stale_jobs_total").increment(1);
             bus::ack_all(self.ledger.skipped(job.probe_id)).await;
             return;
         };
-        let result = Arc::new(self.probe(&job).await);
+        let result = self.judged_probe(&job, place).await;
+        note_end(&result);
+        let result = Arc::new(result);
         self.ledger.found(&result);
         report(&results, result).await;
+    }
+
+    /// A probe whose result this prober can vouch for, or else an inconclusive one.
+    async fn judged_probe(&self, job: &ProbeJob, place: Place) -> ProbeResult {
+        if self.selfcheck.forbids(job) {
+            return self.untrusted(job);
+        }
+        let begun = Instant::now();
+        let result = tokio::select! {
+            biased;
+            () = self.selfcheck.failed() => return self.untrusted(job),
+            result = self.probe(job) => result,
+        };
+        drop(place); // a result that waits to be vouched for keeps nobody from being probed
+        let ran = (begun, Instant::now());
+        if self.selfcheck.judge(job, &result, ran).await {
+            result
+        } else {
+            self.untrusted(job)
+        }
     }
 
     async fn probe(&self, job: &ProbeJob) -> ProbeResult {
         let started_at = self.clock.now();
         note_start(job, started_at);
-        metrics::gauge!("pulsemon_prober_in_flight").increment(1);
+        let _in_flight = InFlight::begin();
         let finding = panics::caught(job, self.engine.probe(job, started_at)).await;
+        finding.into_result(job, started_at, &self.prober)
+    }
+}
+
+/// Counts a probe while it runs, however it ends.
+struct InFlight;
+
+impl InFlight {
+    fn begin() -> Self {
+        metrics::gauge!("pulsemon_prober_in_flight").increment(1);
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
         metrics::gauge!("pulsemon_prober_in_flight").decrement(1);
-        let result = finding.into_result(job, started_at, &self.prober);
-        note_end(&result);
-        result
     }
 }
 

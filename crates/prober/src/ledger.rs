@@ -29,20 +29,30 @@ struct Inner<D> {
 struct Batch<D> {
     delivery: D,
     waiting: HashSet<ProbeId>,
+    /// One of its probes has begun, or was settled: then it can't be another prober's any more.
+    has_begun: bool,
 }
 
 #[derive(Debug)]
 struct Known {
     found: Option<Arc<ProbeResult>>,
     batches: Vec<u64>,
+    /// The batch whose arrival set it going.
+    ticket: Ticket,
     not_after: Time,
 }
+
+/// Tells one admission of a probe from a later one, after its batch was handed back and came again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket(u64);
 
 /// What to do with a batch that came in.
 #[derive(Debug)]
 pub(crate) struct Admitted<D> {
     /// To be probed.
     pub(crate) run: Vec<ProbeJob>,
+    /// What these begin with.
+    pub(crate) ticket: Ticket,
     /// Probed before; to be sent again.
     pub(crate) resend: Vec<Arc<ProbeResult>>,
     /// The batch itself, when nothing in it needs waiting for.
@@ -71,6 +81,7 @@ impl<D> Ledger<D> {
         if jobs.is_empty() {
             return Admitted {
                 run: Vec::new(),
+                ticket: Ticket(inner.next_batch),
                 resend: Vec::new(),
                 done: Some(delivery),
             };
@@ -80,11 +91,14 @@ impl<D> Ledger<D> {
         let probes: HashSet<ProbeId> = jobs.iter().map(|job| job.probe_id).collect();
         let mut admitted = Admitted {
             run: Vec::with_capacity(jobs.len()),
+            ticket: Ticket(number),
             resend: Vec::new(),
             done: None,
         };
+        let mut has_begun = false;
         for job in jobs {
             if let Some(known) = inner.probes.get_mut(&job.probe_id) {
+                has_begun = true;
                 known.batches.push(number);
                 admitted.resend.extend(known.found.clone());
                 continue;
@@ -94,6 +108,7 @@ impl<D> Ledger<D> {
                 Known {
                     found: None,
                     batches: vec![number],
+                    ticket: Ticket(number),
                     not_after: job.not_after,
                 },
             );
@@ -102,9 +117,52 @@ impl<D> Ledger<D> {
         let batch = Batch {
             delivery,
             waiting: probes,
+            has_begun,
         };
         inner.batches.insert(number, batch);
         admitted
+    }
+
+    /// Whether the probe is still to be run; from then on its batches stay here. No longer when its batch was handed
+    /// back since.
+    pub(crate) fn begin(&self, probe: ProbeId, ticket: Ticket) -> bool {
+        let mut inner = self.lock();
+        let Inner {
+            batches, probes, ..
+        } = &mut *inner;
+        let Some(known) = probes.get(&probe).filter(|known| known.ticket == ticket) else {
+            return false;
+        };
+        for number in &known.batches {
+            if let Some(batch) = batches.get_mut(number) {
+                batch.has_begun = true;
+            }
+        }
+        true
+    }
+
+    /// Gives up the batches of which nothing has begun, as far as they `may_return`.
+    pub(crate) fn hand_back(&self, may_return: impl Fn(&D) -> bool) -> Vec<D> {
+        let mut inner = self.lock();
+        let Inner {
+            batches, probes, ..
+        } = &mut *inner;
+        let returned =
+            batches.extract_if(|_, batch| !batch.has_begun && may_return(&batch.delivery));
+        let mut deliveries = Vec::new();
+        for (number, batch) in returned {
+            for probe in batch.waiting {
+                // Nobody else waits for it: a second batch with it would have begun.
+                if probes
+                    .get(&probe)
+                    .is_some_and(|known| known.ticket == Ticket(number))
+                {
+                    probes.remove(&probe);
+                }
+            }
+            deliveries.push(batch.delivery);
+        }
+        deliveries
     }
 
     /// A probe has its result, which is not confirmed yet.

@@ -17,6 +17,17 @@ const WINDOW: Duration = Duration::from_secs(60);
 const BELIEVED_AT_ONCE: TimeDelta = TimeDelta::milliseconds(250);
 /// Smaller changes are noise; applying them would wake every waiting probe.
 const WORTH_APPLYING: TimeDelta = TimeDelta::milliseconds(1);
+/// A clock that moved by more at one time jumped: it was set, or its machine slept. What it measured before is wrong.
+const JUMP: TimeDelta = TimeDelta::seconds(1);
+
+/// An offset that is worth applying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// Postgres minus this machine.
+    pub(crate) offset: TimeDelta,
+    /// Whether it is far from the one that was believed before.
+    pub(crate) jumped: bool,
+}
 
 /// The least delay of each second of the window.
 #[derive(Debug, Default)]
@@ -26,11 +37,13 @@ pub(crate) struct OffsetLearner {
     long_since: Option<Instant>,
     shift: TimeDelta,
     applied: TimeDelta,
+    /// Whether there was an offset before: the first one is no jump.
+    knows: bool,
 }
 
 impl OffsetLearner {
     /// Takes one delay (receipt − publication), seen at `at` while the clocks were shifted by `shift`. Returns the new
-    /// offset (Postgres minus this machine) when it is worth applying. A long delay teaches nothing while this prober
+    /// offset when it is worth applying. A long delay teaches nothing while this prober
     /// `is_busy`: then its own slowness would set its clock back, and what is stale would look fresh.
     pub(crate) fn learn(
         &mut self,
@@ -38,12 +51,13 @@ impl OffsetLearner {
         at: Instant,
         shift: TimeDelta,
         is_busy: bool,
-    ) -> Option<TimeDelta> {
+    ) -> Option<Learned> {
         if shift != self.shift {
             // Time was moved under us: this message may have been published before, and old samples mean nothing.
             *self = Self {
                 shift,
                 applied: self.applied,
+                knows: self.knows,
                 ..Self::default()
             };
             return None;
@@ -76,11 +90,14 @@ impl OffsetLearner {
             return None;
         }
         let offset = -least;
-        if (offset - self.applied).abs() < WORTH_APPLYING {
+        let change = (offset - self.applied).abs();
+        let jumped = self.knows && change > JUMP;
+        self.knows = true;
+        if change < WORTH_APPLYING {
             return None;
         }
         self.applied = offset;
-        Some(offset)
+        Some(Learned { offset, jumped })
     }
 }
 
@@ -94,26 +111,42 @@ mod tests {
         TimeDelta::milliseconds(ms)
     }
 
+    fn steady(ms: i64) -> Option<Learned> {
+        let offset = TimeDelta::milliseconds(ms);
+        Some(Learned {
+            offset,
+            jumped: false,
+        })
+    }
+
+    fn jump(ms: i64) -> Option<Learned> {
+        let offset = TimeDelta::milliseconds(ms);
+        Some(Learned {
+            offset,
+            jumped: true,
+        })
+    }
+
     #[test]
     fn the_least_delay_of_the_last_minute_is_the_offset() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut learner = OffsetLearner::default();
-        assert_eq!(learner.learn(ms(20), at(0), STILL, false), Some(ms(-20)));
+        assert_eq!(learner.learn(ms(20), at(0), STILL, false), steady(-20));
         assert_eq!(
             learner.learn(ms(90), at(1), STILL, false),
             None,
             "a slow message changes nothing"
         );
-        assert_eq!(learner.learn(ms(5), at(2), STILL, false), Some(ms(-5)));
+        assert_eq!(learner.learn(ms(5), at(2), STILL, false), steady(-5));
         assert_eq!(
             learner.learn(ms(40), at(63), STILL, false),
-            Some(ms(-40)),
+            steady(-40),
             "the old least is forgotten"
         );
         assert_eq!(
             learner.learn(ms(-3_600_000), at(64), STILL, false),
-            Some(ms(3_600_000)),
+            jump(3_600_000),
             "this clock is behind"
         );
     }
@@ -124,14 +157,14 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut learner = OffsetLearner::default();
         assert_eq!(learner.learn(ms(30_000), at(0), STILL, false), None);
-        assert_eq!(learner.learn(ms(4), at(1), STILL, false), Some(ms(-4)));
+        assert_eq!(learner.learn(ms(4), at(1), STILL, false), steady(-4));
         let mut ahead = OffsetLearner::default();
         let learned: Vec<_> = (0..=60)
             .filter_map(|second| ahead.learn(ms(9_000), at(second), STILL, false))
             .collect();
         assert_eq!(
             learned,
-            [ms(-9_000)],
+            [steady(-9_000).unwrap()],
             "nothing shorter came for a minute: it is the clock"
         );
     }
@@ -141,7 +174,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut learner = OffsetLearner::default();
-        assert_eq!(learner.learn(ms(3), at(0), STILL, false), Some(ms(-3)));
+        assert_eq!(learner.learn(ms(3), at(0), STILL, false), steady(-3));
         assert_eq!(learner.learn(ms(70_000), at(300), STILL, false), None);
         assert_eq!(learner.learn(ms(3), at(301), STILL, false), None);
         for second in 302..500 {
@@ -150,11 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn only_a_second_offset_that_is_far_from_the_first_is_a_jump() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut learner = OffsetLearner::default();
+        let first = learner.learn(ms(-7_200_000), at(0), STILL, false);
+        assert_eq!(first, steady(7_200_000), "the first is only learned");
+        let near = learner.learn(ms(-7_200_900), at(1), STILL, false);
+        assert_eq!(near, steady(7_200_900));
+        let far = learner.learn(ms(-7_202_000), at(2), STILL, false);
+        assert_eq!(far, jump(7_202_000));
+    }
+
+    #[test]
     fn moving_time_teaches_nothing() {
         let now = Instant::now();
         let mut learner = OffsetLearner::default();
-        assert_eq!(learner.learn(ms(3), now, STILL, false), Some(ms(-3)));
+        assert_eq!(learner.learn(ms(3), now, STILL, false), steady(-3));
         assert_eq!(learner.learn(ms(-86_400_000), now, ms(1), false), None);
-        assert_eq!(learner.learn(ms(2), now, ms(1), false), Some(ms(-2)));
+        assert_eq!(learner.learn(ms(2), now, ms(1), false), steady(-2));
     }
 }

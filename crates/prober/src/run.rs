@@ -7,6 +7,7 @@ use bus::{Bus, BusConfig, Declares, Route};
 use guard::{Policy, Resolver};
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::consume::{self, Worker};
@@ -16,6 +17,7 @@ use crate::ledger::Ledger;
 use crate::offset::OffsetLearner;
 use crate::probe::{Engine, EngineConfig};
 use crate::publish::{QUEUE_LENGTH, Reporter};
+use crate::selfcheck::{Reference, SELF_CHECK, SelfCheck};
 
 /// The broker, on `/readyz`.
 const BROKER: &str = "rabbitmq";
@@ -30,8 +32,8 @@ const PROBES_PER_BATCH: usize = 2;
 /// When a part can't be built from its configuration, or the broker's client ends by itself.
 pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
     let pool_size = files::make_room(config.pool_size);
-    let engine = engine(&config)?;
-    let readiness = Readiness::new(&[BROKER], shutdown.clone());
+    let (engine, selfcheck) = instruments(&config, &clock)?;
+    let readiness = Readiness::new(&[BROKER, SELF_CHECK], shutdown.clone());
     let ops = OpsServer::start(config.ops, readiness.clone())
         .await
         .context("open the ops port")?;
@@ -41,7 +43,12 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         process_name: "pulsemon-prober",
         declares: Declares::Nothing,
     })?;
-    let watching = tokio::spawn(follow_broker(bus.clone(), readiness, shutdown.clone()));
+    let watching = follow_broker(bus.clone(), readiness.clone(), shutdown.clone());
+    let watching = tokio::spawn(watching);
+    // Not with the shutdown: what is in flight then waits to be vouched for.
+    let consumed_all = CancellationToken::new();
+    let checking = selfcheck.clone().run(readiness, consumed_all.clone());
+    let checking = tokio::spawn(checking);
 
     let ledger = Arc::new(Ledger::new());
     let (results, outgoing) = mpsc::channel(QUEUE_LENGTH);
@@ -60,6 +67,7 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         shutdown: shutdown.clone(),
         prober: prober_id(&config.region),
         offset: Mutex::new(OffsetLearner::default()),
+        selfcheck,
         busy_from: usize::from(prefetch / 2),
     });
     tracing::info!(
@@ -72,11 +80,13 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
 
     let consuming = consume::run(worker, &mut jobs, results);
     let consumed = shutdown.drain(consuming).await;
+    consumed_all.cancel();
     // The last sender went with `consuming`, so the reporter ends when all is confirmed.
     let reported = shutdown.drain(reporting).await;
     drop(jobs); // what was not acknowledged goes back
     bus.close().await;
     watching.await.context("watch the broker")?;
+    checking.await.context("check the prober itself")?;
     ops.stop().await;
     if reported.is_err() || consumed.is_err() {
         tracing::warn!("not all probes ended in time; their jobs will be probed elsewhere");
@@ -84,7 +94,8 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
     consumed.unwrap_or(Ok(()))
 }
 
-fn engine(config: &Config) -> anyhow::Result<Engine> {
+/// What it probes with, and what it measures itself by.
+fn instruments(config: &Config, clock: &Clock) -> anyhow::Result<(Engine, Arc<SelfCheck>)> {
     for rule in &config.allow {
         tracing::warn!(%rule, "PROBE_ALLOW_CIDRS: tenants of this installation can probe this network");
     }
@@ -100,13 +111,22 @@ fn engine(config: &Config) -> anyhow::Result<Engine> {
         Some(server) => Resolver::with_name_server(server),
         None => Resolver::from_system(),
     };
+    let resolver = resolver.context("build the resolver")?;
     let settings = EngineConfig {
-        policy,
+        policy: policy.clone(),
         extra_roots: config.extra_roots.clone(),
         user_agent: config.user_agent.clone(),
         per_address: config.per_address,
     };
-    Engine::new(settings, resolver.context("build the resolver")?)
+    let reference = Reference::new(
+        config.self_check_urls.clone(),
+        resolver.clone(),
+        config.extra_roots.clone(),
+        config.user_agent.clone(),
+        clock.clone(),
+    )?;
+    let selfcheck = SelfCheck::new(reference, resolver.clone(), policy);
+    Ok((Engine::new(settings, resolver)?, Arc::new(selfcheck)))
 }
 
 /// Keeps `/readyz` true about the broker.

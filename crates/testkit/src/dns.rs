@@ -6,6 +6,8 @@
 //! dns.name("b.example", [Reply::addresses(["93.184.216.34"]),        // the first question of a family …
 //!                        Reply::addresses(["127.0.0.1"])]);          // … and all later ones: rebinding
 //! dns.name("c.example", [Reply::servfail()]);
+//! dns.fail();                                                        // nobody gets an answer …
+//! dns.recover();                                                     // … until now
 //! ```
 
 mod wire;
@@ -94,6 +96,7 @@ struct Zone(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
+    fails: bool,
     names: HashMap<String, Vec<Reply>>,
     asked: Vec<(String, Family)>,
 }
@@ -108,8 +111,16 @@ impl Zone {
         let mut known = self.known();
         let before = count(&known.asked, name, family);
         known.asked.push((name.to_owned(), family));
+        if known.fails {
+            return Reply::servfail();
+        }
         let Some(replies) = known.names.get(name) else {
-            return Reply::code(3);
+            let is_root = name.is_empty();
+            return if is_root {
+                Reply::nothing()
+            } else {
+                Reply::code(3)
+            };
         };
         let turn = before.min(replies.len().saturating_sub(1));
         replies.get(turn).cloned().unwrap_or_else(Reply::nothing)
@@ -147,6 +158,16 @@ impl FakeDns {
     pub fn name(&self, name: &str, replies: impl IntoIterator<Item = Reply>) {
         let replies = replies.into_iter().collect();
         self.zone.known().names.insert(name.to_owned(), replies);
+    }
+
+    /// Answers every question with a failure of its own from now on, as a resolver without an uplink does.
+    pub fn fail(&self) {
+        self.zone.known().fails = true;
+    }
+
+    /// Answers as before [`FakeDns::fail`].
+    pub fn recover(&self) {
+        self.zone.known().fails = false;
     }
 
     /// How often `name` was asked for in this family.

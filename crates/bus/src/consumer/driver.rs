@@ -27,6 +27,7 @@ pub(super) struct Driver {
     source: Arc<Source>,
     wanted: watch::Receiver<Wanted>,
     deliveries: mpsc::Sender<Delivery>,
+    idle: watch::Sender<bool>,
 }
 
 /// Why a consumer came to its end.
@@ -47,12 +48,14 @@ impl Driver {
         source: Source,
         wanted: watch::Receiver<Wanted>,
         deliveries: mpsc::Sender<Delivery>,
+        idle: watch::Sender<bool>,
     ) -> Self {
         Self {
             link,
             source: Arc::new(source),
             wanted,
             deliveries,
+            idle,
         }
     }
 
@@ -123,7 +126,10 @@ impl Driver {
         loop {
             let wanted = *self.wanted.borrow_and_update();
             let end = if wanted.paused {
-                self.idle(open).await
+                self.idle.send_replace(true);
+                let end = self.idle(open).await;
+                self.idle.send_replace(false);
+                end
             } else {
                 match answered(self.consume(&open.channel, wanted.prefetch)).await {
                     Ok(consumer) => self.forward(open, consumer).await,

@@ -65,6 +65,24 @@ async fn prefetch_bounds_what_a_process_holds_and_can_be_changed() {
 }
 
 #[tokio::test]
+async fn what_is_given_back_once_a_pause_holds_goes_to_somebody_else() {
+    let vhost = TestVhost::new().await;
+    let bus = vhost.bus().await;
+    let mut jobs = bus.subscribe(Route::jobs("default"), 10);
+    publish_until_stored(&bus, Route::jobs("default"), 1).await;
+    let held = next(&mut jobs).await;
+    jobs.pause();
+    jobs.paused().await;
+    held.reject_requeue().await;
+    let mut others = bus.subscribe(Route::jobs("default"), 10);
+    let delivery = next(&mut others).await;
+    assert_eq!(delivery.delivery_count, 1);
+    delivery.ack().await;
+    assert!(jobs.try_next().is_none(), "nothing came back");
+    bus.close().await;
+}
+
+#[tokio::test]
 async fn a_paused_subscription_takes_nothing_new_and_loses_nothing() {
     let vhost = TestVhost::new().await;
     let bus = vhost.bus().await;

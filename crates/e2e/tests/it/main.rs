@@ -20,6 +20,7 @@ mod figures;
 mod killing;
 mod opinion;
 mod probing;
+mod selfcheck;
 mod signature;
 mod tenancy;
 mod trouble;

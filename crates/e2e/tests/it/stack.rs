@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) odd_prober: Vec<(&'static str, String)>,
     /// SQL that makes the database what it is before anything starts.
     pub(crate) before: &'static str,
+    /// Whom the probers ask for names; the system's name servers where `None`.
+    pub(crate) name_server: Option<SocketAddr>,
 }
 
 impl Default for Plan {
@@ -42,6 +44,7 @@ impl Default for Plan {
             settings: Vec::new(),
             odd_prober: Vec::new(),
             before: "",
+            name_server: None,
         }
     }
 }
@@ -110,7 +113,8 @@ impl Stack {
             let mut settings = settings.clone();
             let odd = plan.odd_prober.iter().filter(|_| number == 0);
             settings.extend(odd.map(|(name, value)| ((*name).to_owned(), value.clone())));
-            let config = prober::Config::from_env(&settings).expect("valid settings");
+            let mut config = prober::Config::from_env(&settings).expect("valid settings");
+            config.name_server = plan.name_server;
             processes.push(tokio::spawn(prober::run(config, clock(), shutdown.clone())));
         }
         for _ in 0..plan.processors {

@@ -201,3 +201,30 @@ async fn a_local_name_is_looked_up_only_where_something_local_is_opened() {
     let local = resolve(&server, "http://localhost:8080/", &policy("127.0.0.1:8080")).await;
     assert_eq!(local.unwrap(), ["127.0.0.1:8080"]);
 }
+
+#[tokio::test]
+async fn name_servers_that_answer_anything_are_there_and_those_that_fail_or_are_silent_are_not() {
+    let reach = async |answer: Answer| {
+        let server = NameServer::start(move |_, _| answer.clone()).await;
+        let resolver = Resolver::with_name_server(server.addr).unwrap();
+        resolver.reach(soon()).await
+    };
+    assert_eq!(reach(Answer::Code(ResponseCode::NXDomain)).await, Ok(()));
+    assert_eq!(reach(Answer::Ips(vec![])).await, Ok(()));
+    for code in [ResponseCode::ServFail, ResponseCode::Refused] {
+        let answer = reach(Answer::Code(code)).await;
+        assert_eq!(answer, Err(ResolveError::ServFail), "{code}");
+    }
+    assert_eq!(reach(Answer::Silence).await, Err(ResolveError::Timeout));
+}
+
+#[test]
+fn only_names_that_this_machine_does_not_know_are_asked_for() {
+    let opened = policy("10.0.0.0/8, 127.0.0.0/8");
+    let system = Resolver::from_system().unwrap();
+    let must_ask = |url: &str| system.must_ask(&judge_text(url, &opened).unwrap().1);
+    assert!(must_ask("https://example.com/"));
+    assert!(must_ask("http://nobody-knows.internal/"));
+    assert!(!must_ask("http://localhost/"));
+    assert!(!must_ask("http://127.0.0.1/"));
+}

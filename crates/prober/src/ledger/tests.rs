@@ -101,3 +101,30 @@ fn one_probe_twice_in_a_batch_runs_once() {
     assert_eq!(admitted.run.len(), 1);
     assert_eq!(ledger.confirmed([job(1).probe_id]), ["one"]);
 }
+
+#[test]
+fn only_a_batch_of_which_nothing_has_begun_is_handed_back() {
+    let ledger = Ledger::new();
+    let begun = ledger.admit("begun", vec![job(1), job(2)], at(0));
+    assert!(ledger.begin(job(1).probe_id, begun.ticket));
+    ledger.admit("again", vec![job(2)], at(0));
+    let first = ledger.admit("unbegun", vec![job(3)], at(0));
+    ledger.admit("returned before", vec![job(4)], at(0));
+    assert_eq!(
+        ledger.hand_back(|delivery| *delivery != "returned before"),
+        ["unbegun"]
+    );
+    assert!(
+        !ledger.begin(job(3).probe_id, first.ticket),
+        "it is another prober's"
+    );
+    let again = ledger.admit("unbegun again", vec![job(3)], at(1));
+    assert_eq!(again.run, [job(3)]);
+    assert!(
+        !ledger.begin(job(3).probe_id, first.ticket),
+        "the first task must not run it beside the second"
+    );
+    assert!(ledger.begin(job(3).probe_id, again.ticket));
+    assert_eq!(ledger.confirmed([job(3).probe_id]), ["unbegun again"]);
+    assert_eq!(ledger.open(), 3);
+}

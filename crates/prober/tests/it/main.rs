@@ -16,4 +16,5 @@ mod pipeline;
 mod program;
 mod redirects;
 mod responses;
+mod selfcheck;
 mod support;

@@ -33,12 +33,17 @@ pub(crate) const PROBER_RIGHTS: (&str, &str, &str) =
     ("^$", r"^pulsemon\.(results|dead)$", r"^probe-jobs\.");
 
 impl Stage {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// With other settings than the usual ones.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let vhost = TestVhost::new().await;
         let (configure, write, read) = PROBER_RIGHTS;
         let amqp_url = vhost.restricted_url(configure, write, read).await;
         let mut stage = Self::without_prober(vhost).await;
-        let config = Config {
+        let mut config = Config {
             broker: BrokerConfig {
                 amqp_url,
                 ca_file: None,
@@ -53,8 +58,10 @@ impl Stage {
             deny_names: vec![],
             extra_roots: vec![],
             user_agent: "Pulsemon/0.1".into(),
+            self_check_urls: vec![],
             name_server: None,
         };
+        change(&mut config);
         let (shutdown, trigger) = Shutdown::manual();
         stage.prober = tokio::spawn(prober::run(config, stage.clock.clone(), shutdown));
         stage.trigger = trigger;
@@ -122,13 +129,27 @@ impl Stage {
     }
 
     /// Stops the prober, which must leave so many batches in the queue.
-    async fn stop_leaving(self, batches: u32) {
+    pub(crate) async fn stop_leaving(mut self, batches: u32) {
         self.trigger.shut_down();
-        self.prober.await.unwrap().unwrap();
-        let bus = self.bus;
+        (&mut self.prober).await.unwrap().unwrap();
         // What was not acknowledged goes back a moment after its connection has ended.
+        self.waiting(batches).await;
+    }
+
+    /// Takes the next batch off the queue, says how often it was returned to it, and returns it once more.
+    pub(crate) async fn returned(&self) -> u32 {
+        let mut jobs = self.bus.subscribe(Route::jobs("default"), 1);
+        let delivery = tokio::time::timeout(Duration::from_secs(15), jobs.next());
+        let delivery = delivery.await.expect("a batch").expect("an open bus");
+        let count = delivery.delivery_count;
+        delivery.reject_requeue().await;
+        count
+    }
+
+    /// So many batches wait in the queue.
+    pub(crate) async fn waiting(&self, batches: u32) {
         eventually(|| async {
-            match bus.depth("probe-jobs.v1.default").await {
+            match self.bus.depth("probe-jobs.v1.default").await {
                 Ok(depth) if depth == batches => Ok(()),
                 other => Err(format!("{other:?}")),
             }
@@ -138,7 +159,7 @@ impl Stage {
 }
 
 /// A target that answers only once `gate` has a permit for it.
-async fn held(gate: Arc<Semaphore>) -> Target {
+pub(crate) async fn held(gate: Arc<Semaphore>) -> Target {
     Target::raw(move |mut stream| {
         let gate = gate.clone();
         async move {
@@ -221,7 +242,7 @@ async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
     stage.send(vec![stage.job(&target, 2, 20_000)]).await;
     eventually(|| async { target.connections() == 1 }).await;
     // Both batches are in the prober's hands.
-    eventually(|| async { matches!(stage.bus.depth("probe-jobs.v1.default").await, Ok(0)) }).await;
+    stage.waiting(0).await;
     stage.trigger.shut_down();
     gate.add_permits(10);
     let found = stage.results(1).await;

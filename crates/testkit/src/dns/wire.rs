@@ -22,6 +22,8 @@ pub enum Family {
     V4,
     /// `AAAA`
     V6,
+    /// `NS`: none, but which name servers there are, as whoever asks whether one is there does.
+    NameServers,
 }
 
 impl Family {
@@ -29,6 +31,7 @@ impl Family {
         match self {
             Self::V4 => 1,
             Self::V6 => 28,
+            Self::NameServers => 2,
         }
     }
 }
@@ -42,7 +45,7 @@ pub(super) struct Question {
     end: usize,
 }
 
-/// The one question of a query, `None` where it is another than for addresses.
+/// The one question of a query, `None` where it is another than for addresses or name servers.
 pub(super) fn question(query: &[u8]) -> Option<Question> {
     let mut labels = Vec::new();
     let mut at = HEADER;
@@ -59,6 +62,7 @@ pub(super) fn question(query: &[u8]) -> Option<Question> {
     let family = match query.get(at..at + 2)? {
         [0, 1] => Family::V4,
         [0, 28] => Family::V6,
+        [0, 2] => Family::NameServers,
         _ => return None,
     };
     Some(Question {

@@ -13,6 +13,7 @@ pub mod health;
 pub mod histogram;
 pub mod id;
 pub mod interval;
+pub mod limit;
 pub mod message;
 pub mod probe;
 pub mod service;

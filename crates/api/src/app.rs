@@ -10,10 +10,11 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::auth::{Passwords, RefreshKeys, Tokens};
+use crate::auth::{Ended, Passwords, RefreshKeys, Tokens};
 use crate::config::Config;
 use crate::cursor::Cursors;
 use crate::error::Problem;
+use crate::limits::Limiter;
 use crate::nudge::Nudges;
 use crate::services::UrlJudge;
 use crate::turns::Turns;
@@ -41,6 +42,10 @@ pub(crate) struct Api {
     pub(crate) url_judge: UrlJudge,
     /// To the scheduler.
     pub(crate) nudges: Nudges,
+    /// How often anybody may ask.
+    pub(crate) limiter: Limiter,
+    /// Tokens that were refused for good.
+    pub(crate) ended: Ended,
     /// One change of a user at a time.
     pub(crate) turns: Turns,
     /// The database has the schema that we know.

@@ -1,12 +1,19 @@
 //! Who calls, and how he proves it.
 
 pub(crate) mod account;
+pub(crate) mod api_key;
+mod ended;
+mod first_admin;
 mod origin;
 mod passwords;
 mod refresh;
 mod session;
 mod tokens;
 
+pub(crate) use api_key::{KeyScope, NewKey};
+pub(crate) use ended::Ended;
+pub use first_admin::FirstAdmin;
+pub(crate) use first_admin::appoint;
 pub(crate) use origin::Origin;
 pub(crate) use passwords::{Passwords, Verdict};
 pub(crate) use refresh::derived_key;

@@ -16,6 +16,8 @@ use crate::error::Problem;
 /// How many hops are read, from the nearest on: nobody has as many load balancers in a row.
 const MAX_HOPS: usize = 16;
 const FORWARDED_FOR: &str = "x-forwarded-for";
+/// What one customer of a provider has of IPv6: addresses within it are one client.
+const IPV6_CLIENT_BITS: u32 = 64;
 
 /// One of `TRUSTED_PROXIES`: an address, or a CIDR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,17 @@ impl Client {
     /// The address, for a log that a person reads.
     pub(crate) const fn address(self) -> IpAddr {
         self.0
+    }
+
+    /// What counts as one client: an IPv4 address, or 64 bits of an IPv6 one.
+    pub(crate) fn network(self) -> IpAddr {
+        match self.0 {
+            IpAddr::V4(_) => self.0,
+            IpAddr::V6(address) => {
+                let kept = u128::MAX << (u128::BITS - IPV6_CLIENT_BITS);
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & kept))
+            }
+        }
     }
 }
 
@@ -157,5 +170,11 @@ mod tests {
             assert_eq!(found("10.1.1.1", &["1.1.1.1", nonsense]), "10.1.1.1");
         }
         assert!("10.0.0.0/33".parse::<TrustedProxy>().is_err());
+    }
+    #[test]
+    fn sixty_four_bits_of_ipv6_are_one_client() {
+        let network = |text: &str| Client(text.parse().unwrap()).network().to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("198.51.100.1"), "198.51.100.1");
     }
 }

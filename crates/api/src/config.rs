@@ -2,12 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use chrono::TimeDelta;
 use guard::{AllowRule, IpNet};
+use models::limit::Limit;
 use runtime::env::{
     AppEnv, BrokerConfig, DatabaseConfig, EnvErrors, KeyPair, OpsConfig, Reader, Vars,
 };
+use secrecy::ExposeSecret as _;
 
+use crate::auth::FirstAdmin;
+use crate::auth::account::{self, Email};
 use crate::client::TrustedProxy;
+use crate::limits::RateLimits;
 
 /// Everything the api can be told.
 #[derive(Debug, Clone)]
@@ -28,8 +34,12 @@ pub struct Config {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Accounts and tokens.
     pub auth: AuthConfig,
+    /// Who administers a new installation (`ADMIN_EMAIL`, `ADMIN_PASSWORD`).
+    pub first_admin: Option<FirstAdmin>,
     /// What a tenant may create.
     pub limits: Limits,
+    /// How often anybody may ask.
+    pub rates: RateLimits,
     /// What `PROBE_ALLOW_CIDRS` opens beyond the public internet.
     pub probe_allow: Vec<AllowRule>,
     /// What `PROBE_DENY_CIDRS` closes beyond the built-in list.
@@ -75,6 +85,8 @@ pub struct Limits {
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
 /// A weaker hash can be guessed too fast once stolen.
 const BCRYPT_PRODUCTION_COST: u32 = 10;
+/// More is no limit.
+const MAX_RATE: u32 = 1_000_000;
 /// Half a year: longer lives belong to refresh tokens.
 const MAX_ACCESS_HOURS: u16 = 24 * 180;
 
@@ -95,7 +107,9 @@ impl Config {
         let origins = origins(&r, production);
         let trusted_proxies = r.list("TRUSTED_PROXIES");
         let auth = auth(&r, production);
+        let first_admin = first_admin(&r);
         let limits = limits(&r);
+        let rates = rates(&r);
         let probe_allow = probe_allow(&r);
         let probe_deny = r.list::<IpNet>("PROBE_DENY_CIDRS");
         let probe_deny_names = r.list::<String>("PROBE_DENY_NAMES");
@@ -112,7 +126,9 @@ impl Config {
                 origins: origins?,
                 trusted_proxies: trusted_proxies?,
                 auth: auth?,
+                first_admin: first_admin?,
                 limits: limits?,
+                rates: rates?,
                 probe_allow: probe_allow?,
                 probe_deny: probe_deny?,
                 probe_deny_names: probe_deny_names?,
@@ -181,12 +197,55 @@ fn auth(r: &Reader<'_>, production: bool) -> Option<AuthConfig> {
     })
 }
 
+fn first_admin(r: &Reader<'_>) -> Option<Option<FirstAdmin>> {
+    let email = r.text("ADMIN_EMAIL");
+    let password = r.optional_secret("ADMIN_PASSWORD");
+    match (email, password) {
+        (None, None) => Some(None),
+        (Some(_), None) => r.refuse("ADMIN_PASSWORD", "is required with ADMIN_EMAIL"),
+        (None, Some(_)) => r.refuse("ADMIN_EMAIL", "is required with ADMIN_PASSWORD"),
+        (Some(email), Some(password)) => {
+            let email = Email::parse(&email).map_err(|wrong| r.refuse::<()>("ADMIN_EMAIL", wrong));
+            let password = account::check_password(password.expose_secret())
+                .map(|()| password.clone())
+                .map_err(|wrong| r.refuse::<()>("ADMIN_PASSWORD", wrong));
+            Some(Some(FirstAdmin {
+                email: email.ok()?,
+                password: password.ok()?,
+            }))
+        }
+    }
+}
+
 fn limits(r: &Reader<'_>) -> Option<Limits> {
     let service_quota = r.ranged("SERVICE_QUOTA", 3, 0..=1_000_000);
     let min_interval_seconds = r.ranged("MIN_INTERVAL_SECONDS", 10, 1..=86_400);
     Some(Limits {
         service_quota: service_quota?,
         min_interval_seconds: min_interval_seconds?,
+    })
+}
+
+fn rates(r: &Reader<'_>) -> Option<RateLimits> {
+    let limit = |name, default: u32, window| {
+        let most = r.ranged(name, default, 1..=MAX_RATE)?;
+        Some(Limit { most, window })
+    };
+    let minute = TimeDelta::minutes(1);
+    let auth = limit("RATE_LIMIT_AUTH_PER_MINUTE", 10, minute);
+    let refresh = limit("RATE_LIMIT_REFRESH_PER_MINUTE", 30, minute);
+    let mails = limit("RATE_LIMIT_MAILS_PER_HOUR", 3, TimeDelta::hours(1));
+    let quarter = TimeDelta::minutes(15);
+    let login_failures = limit("LOGIN_FAILURES_PER_15_MINUTES", 5, quarter);
+    let reads = limit("RATE_LIMIT_READS_PER_MINUTE", 600, minute);
+    let writes = limit("RATE_LIMIT_WRITES_PER_MINUTE", 120, minute);
+    Some(RateLimits {
+        auth: auth?,
+        refresh: refresh?,
+        mails: mails?,
+        login_failures: login_failures?,
+        reads: reads?,
+        writes: writes?,
     })
 }
 

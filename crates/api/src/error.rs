@@ -5,6 +5,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use db::{Failure, QueryError, TransactionError};
+use models::limit::Allowance;
 use serde::Serialize;
 
 use crate::problems::{self, Kind};
@@ -36,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) errors: Vec<FieldError>,
     pub(crate) retry_after: Option<u64>,
     pub(crate) allow: Option<&'static str>,
+    /// The limit that was met.
+    pub(crate) allowance: Option<Allowance>,
     /// For the log alone.
     pub(crate) cause: Option<String>,
     /// What the database said, so that a transaction knows whether to run again.
@@ -52,6 +55,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             allow: None,
+            allowance: None,
             cause: None,
             failure: None,
         }))
@@ -109,6 +113,20 @@ impl Problem {
     pub(crate) fn too_many(detail: impl Into<String>, retry_after_seconds: u64) -> Self {
         let mut problem = Self::new(&problems::TOO_MANY_REQUESTS, detail);
         problem.0.retry_after = Some(retry_after_seconds.max(1));
+        problem
+    }
+
+    /// 429 at the end of an allowance.
+    pub(crate) fn limited(allowance: Allowance) -> Self {
+        let seconds = allowance.reset_seconds.max(1);
+        let mut problem = Self::too_many(
+            format!(
+                "You may ask {} times; try again in {seconds} s.",
+                allowance.limit
+            ),
+            seconds,
+        );
+        problem.0.allowance = Some(allowance);
         problem
     }
 

@@ -1,6 +1,7 @@
 //! One function a route: it reads, asks, and answers.
 
 pub(crate) mod admin;
+pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod dashboard;

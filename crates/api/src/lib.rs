@@ -14,6 +14,7 @@ mod etag;
 mod handlers;
 mod idempotency;
 mod input;
+mod limits;
 mod middleware;
 mod nudge;
 mod openapi;
@@ -41,8 +42,10 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use app::Api;
+pub use auth::FirstAdmin;
 pub use client::{NotAProxy, TrustedProxy};
 pub use config::{AuthConfig, Config, Limits, Origins};
+pub use limits::RateLimits;
 
 /// Runs the process until `shutdown`.
 ///
@@ -79,6 +82,9 @@ pub async fn run_on(
     tasks.spawn(nudging);
     let api = Data::new(assemble(config, clock, readiness, nudges, tasks.clone()).await?);
     watch::start(&api, &bus, &shutdown).await;
+    if let Some(admin) = api.config.first_admin.clone() {
+        tasks.spawn(auth::appoint(Data::clone(&api), admin, shutdown.clone()));
+    }
     let served = Box::pin(server::serve(listener, Data::clone(&api), shutdown.clone())).await;
     tasks.close();
     if shutdown.drain(tasks.wait()).await.is_err() {
@@ -117,6 +123,8 @@ async fn assemble(
         cursors: cursor::Cursors::new(&config.auth.jwt_keys, clock)?,
         url_judge: services::UrlJudge::new(policy)?,
         nudges,
+        limiter: limits::Limiter::new(config.rates),
+        ended: auth::Ended::new(),
         turns: turns::Turns::new(),
         schema_is_current: AtomicBool::new(false),
         started: Instant::now(),

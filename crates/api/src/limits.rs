@@ -7,6 +7,7 @@
 mod layer;
 mod leases;
 mod logins;
+mod strangers;
 
 use std::net::IpAddr;
 
@@ -23,6 +24,7 @@ pub(crate) use logins::Attempt;
 use crate::app::Api;
 use crate::error::Problem;
 use leases::Leases;
+use strangers::Strangers;
 
 /// How often what may be asked; see `.env.example`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,8 @@ impl Subject {
 pub(crate) struct Limiter {
     rates: RateLimits,
     leases: Leases,
+    /// Who shows keys that nobody has.
+    pub(crate) strangers: Strangers,
 }
 
 impl Limiter {
@@ -85,6 +89,7 @@ impl Limiter {
         Self {
             rates,
             leases: Leases::new(),
+            strangers: Strangers::new(),
         }
     }
 
@@ -131,7 +136,10 @@ pub(crate) async fn spend(api: &Data<Api>, subject: Subject) -> Result<Allowance
             Ok(rate_limits::ask(&mut conn, &[ask], now).await?)
         });
         let count = counts.await?.pop();
-        lease.add(want, count.ok_or_else(|| Problem::internal("the count has no row"))?);
+        lease.add(
+            want,
+            count.ok_or_else(|| Problem::internal("the count has no row"))?,
+        );
         spent = lease.spend(now);
     }
     match spent {

@@ -6,7 +6,8 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage as _, HttpResponse};
+use models::limit::Allowance;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::Problem;
 use crate::reply::IDENTITY;
+use crate::limits;
 
 /// The header by which a request is found in the logs.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -62,6 +64,10 @@ pub(crate) async fn around(
         let mut rendered = render(&problem, &id);
         keep_others(rendered.headers_mut(), &headers);
         response = ServiceResponse::new(request, rendered);
+    }
+    let allowance = response.request().extensions().get::<Allowance>().copied();
+    if let Some(allowance) = allowance.filter(|_| !response.headers().contains_key(limits::LIMIT)) {
+        limits::tell(response.headers_mut(), &allowance);
     }
     finish(response.headers_mut(), &id);
     measure(&response, &method, started);
@@ -127,7 +133,11 @@ fn render(problem: &Problem, id: &str) -> HttpResponse {
     if parts.status == StatusCode::UNAUTHORIZED {
         response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
     }
-    response.body(body.to_string())
+    let mut response = response.body(body.to_string());
+    if let Some(allowance) = &parts.allowance {
+        limits::tell(response.headers_mut(), allowance);
+    }
+    response
 }
 
 /// Once, here: the only place that sees every failure.

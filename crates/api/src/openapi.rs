@@ -5,6 +5,7 @@
 //! stands in `docs/openapi.json` and what `/docs` shows is this one document.
 
 mod admin;
+mod api_keys;
 mod audit;
 mod auth;
 mod bodies;
@@ -34,7 +35,7 @@ static TEXT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));
 const ABOUT: &str = include_str!("openapi/about.md");
 
 /// The tags, in the order in which people read them.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("auth", "Accounts and tokens."),
     (
         "services",
@@ -44,6 +45,7 @@ const TAGS: [(&str, &str); 6] = [
         "dashboard",
         "What became of it: figures, results, alerts, incidents, latencies.",
     ),
+    ("api-keys", "Keys for machines."),
     (
         "audit",
         "What happened to an account: logins, changes of password, keys.",
@@ -118,6 +120,7 @@ fn all() -> Vec<Operation> {
     let mut all = auth::operations();
     all.extend(services::operations());
     all.extend(dashboard::operations());
+    all.extend(api_keys::operations());
     all.extend(audit::operations());
     all.extend(admin::operations());
     all.extend(operations::operations());

@@ -54,6 +54,12 @@ kinds! {
     ADMINS_ONLY = FORBIDDEN "admins-only" "Only admins may do this",
         "The token holds, and its account is not an admin's.",
         "Log in as an admin.";
+    SESSION_REQUIRED = FORBIDDEN "session-required" "A key does not open this",
+        "The request shows an API key, and keys open services and dashboards only.",
+        "Log in and use an access token: accounts, keys and administration are for people.";
+    INSUFFICIENT_SCOPE = FORBIDDEN "insufficient-scope" "This key may only read",
+        "The API key has the scope `read`, and the request would change something.",
+        "Use a key with the scope `write`.";
     NOT_FOUND = NOT_FOUND "not-found" "Not found",
         "There is nothing at this address for you: it does not exist, the id is malformed, or it is somebody else's. One answer for all of these.",
         "Check the address and whose token you send.";
@@ -84,6 +90,12 @@ kinds! {
     PRECONDITION_FAILED = PRECONDITION_FAILED "precondition-failed" "The service has changed meanwhile",
         "`If-Match` names a version that is not the current one: somebody has changed the service since you read it.",
         "Read it again, apply your change to what is there now, and send it with the new `ETag`.";
+    API_KEY_LIMIT = CONFLICT "api-key-limit" "You have too many keys",
+        "An account has 20 API keys at most, expired ones among them.",
+        "Revoke one that nobody uses: `GET /api/v1/api-keys` shows when each was used last.";
+    OWN_ACCOUNT = CONFLICT "own-account" "You can not lock yourself out",
+        "An admin asked to lock the account that asks.",
+        "Another admin may lock it.";
     TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large",
         "A body may have at most 64 KiB.",
         "Send less.";

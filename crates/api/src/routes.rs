@@ -8,7 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Resource, Route};
 
 use crate::error::Problem;
-use crate::handlers::{admin, audit, auth, dashboard, health, services, sessions};
+use crate::handlers::{admin, api_keys, audit, auth, dashboard, health, services, sessions};
 use crate::openapi;
 use crate::reference;
 use crate::reply::Reply;
@@ -94,7 +94,15 @@ pub(crate) const API: &[Entry] = &[
     ),
     resource!("/services/{id}/probe", post => services::probe),
     resource!("/audit", get => audit::mine),
+    resource!("/api-keys", get => api_keys::list, post => api_keys::create),
+    resource!("/api-keys/{id}", delete => api_keys::revoke),
+    resource!("/api-keys/{id}/rotate", post => api_keys::rotate),
     resource!("/admin/audit", get => admin::log),
+    resource!("/admin/users", get => admin::users::list),
+    resource!("/admin/users/{id}", get => admin::users::show),
+    resource!("/admin/users/{id}/quota", put => admin::users::set_quota),
+    resource!("/admin/users/{id}/lock", post => admin::users::lock),
+    resource!("/admin/users/{id}/unlock", post => admin::users::unlock),
     resource!("/dashboard", get => dashboard::all),
     resource!("/dashboard/{id}", get => dashboard::one),
     resource!("/dashboard/{id}/alerts", get => dashboard::alerts),

@@ -13,7 +13,7 @@ use runtime::Shutdown;
 
 use crate::app::Api;
 use crate::config::Origins;
-use crate::{idempotency, middleware, routes};
+use crate::{idempotency, limits, middleware, routes};
 
 /// Longer than load balancers keep idle connections, so that it is they who close them.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -42,6 +42,7 @@ pub(crate) async fn serve(
             .app_data(Data::clone(&api))
             .configure(routes::mount)
             .default_service(web::to(routes::nothing))
+            .wrap(from_fn(limits::account_routes))
             .wrap(cors(&api.config.origins))
             .wrap(Compress::default())
             .wrap(from_fn(middleware::around))
@@ -90,6 +91,9 @@ fn cors(origins: &Origins) -> Cors {
             header::ETAG,
             idempotency::REPLAYED,
             header::RETRY_AFTER,
+            limits::LIMIT,
+            limits::REMAINING,
+            limits::RESET,
         ])
         .block_on_origin_mismatch(false)
         .max_age(PREFLIGHT_SECONDS);

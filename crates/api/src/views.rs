@@ -1,6 +1,7 @@
 //! What answers look like: the contract's field names, its times and its figures.
 
 pub(crate) mod account;
+pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod figures;
 pub(crate) mod format;
@@ -13,3 +14,4 @@ pub(crate) mod result;
 pub(crate) mod service;
 pub(crate) mod ssl;
 pub(crate) mod sums;
+pub(crate) mod user;

@@ -7,6 +7,7 @@
 //! hot statements are written with `statement.rs`.
 
 pub mod alerts;
+pub mod api_keys;
 pub mod audit;
 pub mod certificates;
 pub mod cursor;
@@ -20,6 +21,7 @@ pub mod migrations;
 pub mod partitions;
 pub mod pool;
 pub mod purge;
+pub mod rate_limits;
 pub mod refresh_tokens;
 pub mod results;
 pub mod rollups;

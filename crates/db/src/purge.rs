@@ -131,7 +131,7 @@ pub async fn delete_aged(
         }
         Aged::RateLimits => {
             "DELETE FROM rate_limits WHERE key IN \
-             (SELECT key FROM rate_limits WHERE ends_at < $1 LIMIT $2) AND ends_at < $1"
+             (SELECT key FROM rate_limits WHERE ends_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"
         }
         Aged::IdempotencyKeys => {
             "DELETE FROM idempotency_keys WHERE (user_id, key) IN \

@@ -2,11 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz};
-use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
 use models::limit::Count;
 
-use crate::schema::rate_limits;
 use crate::statement::statement;
 use crate::{Conn, QueryResult};
 
@@ -64,7 +62,12 @@ pub async fn ask(conn: &mut Conn, asks: &[Ask], now: DateTime<Utc>) -> QueryResu
 /// # Errors
 /// The connection is gone.
 pub async fn forget(conn: &mut Conn, keys: &[String]) -> QueryResult<usize> {
-    diesel::delete(rate_limits::table.filter(rate_limits::key.eq_any(keys)))
-        .execute(conn)
-        .await
+    // In the order in which they are counted; see `ask`.
+    statement::<()>(
+        "DELETE FROM rate_limits WHERE key IN \
+         (SELECT key FROM rate_limits WHERE key = ANY ($1) ORDER BY key FOR UPDATE)",
+    )
+    .bind::<Array<Text>, _>(keys)
+    .execute(conn)
+    .await
 }

@@ -190,7 +190,7 @@ pub async fn page(
 }
 
 /// A pattern for texts that contain `text`, whatever characters it has.
-fn containing(text: &str) -> String {
+pub(crate) fn containing(text: &str) -> String {
     let escaped = text
         .replace('\\', "\\\\")
         .replace('%', "\\%")

@@ -1,5 +1,7 @@
 //! Accounts.
 
+pub mod admin;
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Bool, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel::{

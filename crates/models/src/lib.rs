@@ -14,6 +14,7 @@ pub mod health;
 pub mod histogram;
 pub mod id;
 pub mod interval;
+pub mod limit;
 pub mod message;
 pub mod opinion;
 pub mod probe;

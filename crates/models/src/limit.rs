@@ -142,7 +142,9 @@ impl Lease {
         if !same {
             self.left = 0;
         }
-        self.left = self.left.saturating_add(self.limit.granted(want, count.asked));
+        self.left = self
+            .left
+            .saturating_add(self.limit.granted(want, count.asked));
         self.count = Some(count);
     }
 

@@ -140,6 +140,15 @@ pub(crate) fn username(node: &Node) -> Result<Option<Username>, Complaint> {
 /// The sentence for the client; it never repeats the password.
 pub(crate) fn new_password(node: &Node) -> Result<SecretString, Complaint> {
     let password = input::text(node)?;
+    check_password(password)?;
+    Ok(password.into())
+}
+
+/// Judges a password to set.
+///
+/// # Errors
+/// The sentence for who chose it; it never repeats the password.
+pub(crate) fn check_password(password: &str) -> Result<(), Complaint> {
     if password.chars().count() < MIN_PASSWORD_CHARS {
         return Err(format!(
             "must be at least {MIN_PASSWORD_CHARS} characters long"
@@ -148,7 +157,7 @@ pub(crate) fn new_password(node: &Node) -> Result<SecretString, Complaint> {
     if password.len() > MAX_BYTES {
         return Err(format!("must be at most {MAX_BYTES} bytes long"));
     }
-    Ok(password.into())
+    Ok(())
 }
 
 /// Reads any text to compare: a login says nothing about what a password may look like.

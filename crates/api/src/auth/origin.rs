@@ -31,6 +31,11 @@ impl Origin {
         self.client.address()
     }
 
+    /// What counts as one client, where it is counted.
+    pub(crate) fn network(&self) -> IpAddr {
+        self.client.network()
+    }
+
     /// What the client did to an account, or tried to.
     pub(crate) fn event(&self, kind: AuditEvent, user: Uuid, now: Time) -> Event {
         Event::new(kind, user, Some(self.address()), now)

@@ -1,26 +1,50 @@
 //! From a request's token to the user who may act.
 
-use std::future::{Ready, ready};
-
 use actix_web::dev::Payload;
-use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::http::{Method, header};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
 use db::Conn;
 use db::users::{Account, Standing};
+use futures_util::future::LocalBoxFuture;
 use models::id::UserId;
 use uuid::Uuid;
 
+use super::api_key::{self, KeyScope, KnownKey};
 use super::tokens::AccessClaims;
 use crate::app::Api;
+use crate::client::Client;
 use crate::error::Problem;
+use crate::limits::{self, Subject};
 use crate::problems;
 
 /// The role that opens `/admin`.
 const ADMIN: &str = "admin";
 
-/// A token of ours that is still valid; whether its user may still act only the database knows.
-#[derive(Debug)]
-pub(crate) struct Bearer(AccessClaims);
+/// A token of ours that is still valid; whether its user may still act only the database knows. The request is
+/// counted as his.
+pub(crate) struct Bearer {
+    proof: Proof,
+    /// What this request was counted as.
+    subject: Subject,
+    api: Data<Api>,
+}
+
+/// How a caller proves who he is.
+enum Proof {
+    /// An access token.
+    Session(AccessClaims),
+    /// A key for machines; looked up in this request.
+    Key(KnownKey),
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bearer")
+            .field("user", &self.user())
+            .finish_non_exhaustive()
+    }
+}
 
 /// A user who may act, as read in this request.
 #[derive(Debug, Clone)]
@@ -34,12 +58,18 @@ pub(crate) struct Caller {
 impl Bearer {
     /// Whose token it is; whether he may act is not known yet.
     pub(crate) fn user(&self) -> UserId {
-        self.0.sub
+        match &self.proof {
+            Proof::Session(claims) => claims.sub,
+            Proof::Key(key) => key.user,
+        }
     }
 
-    /// The session that it is of; tokens of the release before name none.
+    /// The session that it is of; keys have none, nor have tokens of the release before.
     pub(crate) fn session(&self) -> Option<Uuid> {
-        self.0.sid
+        match &self.proof {
+            Proof::Session(claims) => claims.sid,
+            Proof::Key(_) => None,
+        }
     }
 
     /// Reads the user: a lock, a deletion, a raised epoch or the session's end ends the token at once.
@@ -47,8 +77,8 @@ impl Bearer {
     /// # Errors
     /// 401, or the database's failure.
     pub(crate) async fn caller(&self, conn: &mut Conn) -> Result<Caller, Problem> {
-        let standing = db::users::standing(conn, self.0.sub.as_uuid(), self.0.sid).await?;
-        self.admit(standing)
+        let standing = db::users::standing(conn, self.user().as_uuid(), self.session()).await?;
+        self.admit(standing).await
     }
 
     /// The same, and nobody else can create or resume services of this user until the transaction ends.
@@ -56,8 +86,8 @@ impl Bearer {
     /// # Errors
     /// As [`Self::caller`].
     pub(crate) async fn caller_locked(&self, conn: &mut Conn) -> Result<Caller, Problem> {
-        let standing = db::users::lock(conn, self.0.sub.as_uuid(), self.0.sid).await?;
-        self.admit(standing)
+        let standing = db::users::lock(conn, self.user().as_uuid(), self.session()).await?;
+        self.admit(standing).await
     }
 
     /// The whole account.
@@ -66,7 +96,7 @@ impl Bearer {
     /// As [`Self::caller`].
     pub(crate) async fn account(&self, conn: &mut Conn) -> Result<(Caller, Account), Problem> {
         let caller = self.caller(conn).await?;
-        let account = db::users::account(conn, self.0.sub.as_uuid())
+        let account = db::users::account(conn, self.user().as_uuid())
             .await?
             .ok_or_else(Problem::unauthorized)?;
         Ok((caller, account))
@@ -87,40 +117,122 @@ impl Bearer {
         ))
     }
 
-    fn admit(&self, standing: Option<Standing>) -> Result<Caller, Problem> {
-        let standing = standing
-            .filter(|standing| standing.token_epoch == self.0.epoch && standing.session_goes_on)
-            .filter(|standing| standing.locked_at.is_none())
-            .ok_or_else(Problem::unauthorized)?;
-        Ok(Caller {
-            user: self.0.sub,
-            service_quota: standing.service_quota,
-        })
+    /// Judges what the database says of the user.
+    ///
+    /// # Errors
+    /// 401.
+    pub(crate) async fn admit(&self, standing: Option<Standing>) -> Result<Caller, Problem> {
+        let holds = |standing: &Standing| match &self.proof {
+            Proof::Session(claims) => {
+                standing.token_epoch == claims.epoch
+                    && standing.session_goes_on
+                    && standing.locked_at.is_none()
+            }
+            // A new password ends sessions, not machines; a lock ends both.
+            Proof::Key(_) => standing.locked_at.is_none(),
+        };
+        if let Some(standing) = standing.filter(holds) {
+            return Ok(Caller {
+                user: self.user(),
+                service_quota: standing.service_quota,
+            });
+        }
+        // Who holds a token that has ended shall not spend what its user may ask.
+        if let Proof::Session(claims) = &self.proof {
+            self.api.ended.add(claims.jti);
+        }
+        let now = self.api.clock.now();
+        self.api.limiter.refund(self.subject, now).await;
+        Err(Problem::unauthorized())
     }
 }
 
 impl FromRequest for Bearer {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(read(request))
+        let request = request.clone();
+        Box::pin(async move {
+            let api = request
+                .app_data::<Data<Api>>()
+                .cloned()
+                .ok_or_else(|| Problem::internal("the app has no state"))?;
+            let token = bearer_token(&request)?;
+            let proof = if api_key::is_key(token) {
+                Proof::Key(known_key(&api, &request, token).await?)
+            } else {
+                Proof::Session(session(&api, token)?)
+            };
+            let user = match &proof {
+                Proof::Session(claims) => claims.sub,
+                Proof::Key(key) => key.user,
+            };
+            let subject = Subject::of(user, request.method());
+            limits::note(&request, limits::spend(&api, subject).await?);
+            Ok(Self {
+                proof,
+                subject,
+                api,
+            })
+        })
     }
 }
 
-fn read(request: &HttpRequest) -> Result<Bearer, Problem> {
-    let api = request
-        .app_data::<web::Data<Api>>()
-        .ok_or_else(|| Problem::internal("the app has no state"))?;
+fn bearer_token(request: &HttpRequest) -> Result<&str, Problem> {
     let (scheme, token) = request
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
         .ok_or_else(Problem::unauthorized)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(Problem::unauthorized())
+    }
+}
+
+/// The claims, if they are ours and hold as far as one can tell without asking.
+fn session(api: &Api, token: &str) -> Result<AccessClaims, Problem> {
+    let claims = api.tokens.verify(token, api.clock.now())?;
+    if api.ended.contains(claims.jti) {
         return Err(Problem::unauthorized());
     }
-    let claims = api.tokens.verify(token.trim(), api.clock.now())?;
-    Ok(Bearer(claims))
+    Ok(claims)
+}
+
+/// The key, if there is such a one and it opens what is asked for.
+async fn known_key(
+    api: &Data<Api>,
+    request: &HttpRequest,
+    token: &str,
+) -> Result<KnownKey, Problem> {
+    let now = api.clock.now();
+    let trusted = &api.config.trusted_proxies;
+    let network = Client::of(request.peer_addr(), request.headers(), trusted).network();
+    if let Some(spent) = api.limiter.strangers.refusal(network, now) {
+        return Err(Problem::limited(spent));
+    }
+    let app = Data::clone(api);
+    let token = token.to_owned();
+    let found = api.work(async move { api_key::find(&mut *app.conn().await?, &token, now).await });
+    let Some(key) = found.await? else {
+        api.limiter.strangers.note(network, now);
+        return Err(Problem::unauthorized());
+    };
+    if !api_key::is_open(request.path()) {
+        return Err(Problem::new(
+            &problems::SESSION_REQUIRED,
+            "Accounts, keys and administration are for people: log in.",
+        ));
+    }
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !reads && key.scope != KeyScope::Write {
+        return Err(Problem::new(
+            &problems::INSUFFICIENT_SCOPE,
+            "This takes a key with the scope `write`.",
+        ));
+    }
+    Ok(key)
 }

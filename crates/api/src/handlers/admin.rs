@@ -1,5 +1,7 @@
 //! What admins do.
 
+pub(crate) mod users;
+
 use actix_web::web::Data;
 use db::audit::Filter;
 use models::audit::AuditEvent;

@@ -12,6 +12,7 @@ use crate::app::Api;
 use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
 use crate::error::Problem;
 use crate::input::{self, Body};
+use crate::limits::Attempt;
 use crate::problems;
 use crate::reply::{Answer, Reply};
 use crate::services::active_limit;
@@ -97,9 +98,11 @@ pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body
     };
     let app = Data::clone(&api);
     api.work(async move {
-        let key = account::Email::parse(&email)
-            .map(|email| email.key)
-            .unwrap_or_default();
+        app.require_schema()?;
+        let key = account::Email::parse(&email).map_or(email, |email| email.key);
+        let now = to_micros(app.clock.now());
+        let attempt = Attempt::begin(&app, &origin, &key, now).await?;
+        attempt.wait().await;
         let user = users::by_email_key(&mut *app.conn().await?, &key).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let verdict = app.passwords.verify(password.clone(), hash).await?;
@@ -107,7 +110,6 @@ pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body
         let Some(user) = user else {
             return Err(wrong_pair());
         };
-        let now = to_micros(app.clock.now());
         let event = |kind| origin.event(kind, user.id, now);
         if !is_right || user.locked_at.is_some() {
             let failed = event(AuditEvent::LoginFailed);
@@ -116,7 +118,8 @@ pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body
         }
         let outdated = verdict == Verdict::Right { outdated: true };
         let rehashed = match outdated {
-            true => Some(app.passwords.hash(password).await?),
+            // When no core is free, the next login will do.
+            true => app.passwords.hash(password).await.ok(),
             false => None,
         };
         let pair = app
@@ -130,6 +133,7 @@ pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body
                 if let Some(new) = &rehashed {
                     users::rehash(conn, user.id, &user.password_hash, new).await?;
                 }
+                attempt.succeeded(conn).await?;
                 let holder = Holder {
                     user_id: user.id,
                     session_id: Uuid::now_v7(),

@@ -44,7 +44,10 @@ async fn count(request: &ServiceRequest) -> Result<(), Problem> {
     let Some(route) = path.strip_prefix("/auth/") else {
         return Ok(());
     };
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    ) {
         return Ok(()); // a read, or a page that changes nothing
     }
     let api = request

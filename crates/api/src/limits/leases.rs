@@ -71,7 +71,10 @@ mod tests {
         let begin = Time::UNIX_EPOCH;
         for n in 0..3 * 100_000 {
             let lease = leases.of(client(n), limit, begin);
-            lease.try_lock().unwrap().add(1, Count::after(None, 1, begin, limit.window));
+            lease
+                .try_lock()
+                .unwrap()
+                .add(1, Count::after(None, 1, begin, limit.window));
             assert!(leases.locked().len() <= MOST);
         }
         // and what still counts is found again while there is room

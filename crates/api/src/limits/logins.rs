@@ -12,7 +12,7 @@ use models::limit::{Allowance, Count, Limit, login_delay, seconds_until};
 use sha2::{Digest as _, Sha256};
 
 use crate::app::Api;
-use crate::client::Client;
+use crate::auth::Origin;
 use crate::error::Problem;
 
 /// Bytes of a digest that name an account: enough that no two meet.
@@ -32,14 +32,14 @@ impl Attempt {
     /// 429 after too many failed ones, or the database's failure.
     pub(crate) async fn begin(
         api: &Api,
-        client: Client,
+        origin: &Origin,
         email_key: &str,
         now: Time,
     ) -> Result<Self, Problem> {
         let limit = api.limiter.rates.login_failures;
         let account = digest(email_key);
         let keys = [
-            format!("logins {account} {}", client.network()),
+            format!("logins {account} {}", origin.network()),
             format!("logins {account}"),
         ];
         let asks = keys.clone().map(|key| Ask {

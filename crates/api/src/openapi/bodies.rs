@@ -5,6 +5,8 @@ use models::interval::Interval;
 use models::service::{ServiceName, ServiceUrl};
 use serde_json::{Map, Value, json};
 
+use crate::auth::KeyScope;
+
 /// All of them, by name.
 pub(super) fn schemas() -> Map<String, Value> {
     [
@@ -12,6 +14,8 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("Credentials", credentials()),
         ("RefreshToken", refresh_token()),
         ("PasswordChange", password_change()),
+        ("WantedApiKey", wanted_api_key()),
+        ("UserQuotaChange", user_quota_change()),
         ("NewService", new_service()),
         ("ServiceChange", service_change()),
     ]
@@ -103,6 +107,42 @@ fn refresh_token() -> Value {
             "refresh_token": {
                 "type": "string", "description": "As it was given.",
                 "examples": ["3q2-7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs"],
+            },
+        }),
+    )
+}
+
+fn wanted_api_key() -> Value {
+    object(
+        "A key to make.",
+        &["name", "scope"],
+        &json!({
+            "name": {
+                "type": "string", "minLength": 1, "maxLength": ServiceName::MAX_CHARS,
+                "description": "What it is for. Trimmed; no control characters.", "examples": ["deploy"],
+            },
+            "scope": {
+                "type": "string", "enum": KeyScope::ALL.map(KeyScope::as_str),
+                "description": "`read` opens what shows, `write` that and what changes.",
+            },
+            "expires_at": {
+                "type": ["string", "null"], "format": "date-time", "minLength": 20,
+                "description": "When it ends, in RFC 3339; it lies in the future. `null`, or left out: never.",
+                "examples": ["2126-01-31T12:00:00Z"],
+            },
+        }),
+    )
+}
+
+fn user_quota_change() -> Value {
+    object(
+        "What an account may have.",
+        &["services"],
+        &json!({
+            "services": {
+                "type": ["integer", "null"], "minimum": 0, "maximum": 1_000_000,
+                "description": "Active services. `null`: as many as everybody. What is beyond a lower number stays.",
+                "examples": [10],
             },
         }),
     )

@@ -171,3 +171,36 @@ pub(super) fn any_events() -> Value {
     });
     json!({"events": [event], "pagination": last_page()})
 }
+
+fn api_key() -> Value {
+    json!({
+        "id": "0193f0a0-6e5c-7e66-8c1d-2f6b5f0e9a06", "name": "deploy", "scope": "write", "prefix": "pmk_3q2-7w",
+        "created_at": "2026-01-31T12:00:00.000Z", "rotated_at": null, "expires_at": "2126-01-31T12:00:00.000Z",
+        "last_used_at": null,
+    })
+}
+
+pub(super) fn api_keys() -> Value {
+    json!({"api_keys": [api_key()], "pagination": last_page()})
+}
+
+pub(super) fn new_api_key() -> Value {
+    let mut key = api_key();
+    if let Some(key) = key.as_object_mut() {
+        let text = json!("pmk_3q2-7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs");
+        key.insert("key".to_owned(), text);
+    }
+    key
+}
+
+pub(super) fn user() -> Value {
+    json!({
+        "id": ACCOUNT, "email": "ann@example.com", "username": "Ann", "role": "user", "is_verified": true,
+        "is_locked": false, "locked_at": null, "quota": {"services": {"limit": 10, "own": 10, "used": 1}},
+        "created_at": "2026-01-31T12:00:00.000Z",
+    })
+}
+
+pub(super) fn users() -> Value {
+    json!({"users": [user()], "pagination": last_page()})
+}

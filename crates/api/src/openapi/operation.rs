@@ -7,6 +7,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use super::parts;
+use crate::auth::api_key;
 use crate::problems::{self, Kind};
 use crate::routes::PREFIX;
 
@@ -212,6 +213,15 @@ impl Operation {
         self.add(status, about, content, &[])
     }
 
+    fn opens_to_keys(&self) -> bool {
+        self.access == Access::Account && api_key::is_open(self.path)
+    }
+
+    /// A tenant's requests are counted, and those of anybody to account routes.
+    fn is_limited(&self) -> bool {
+        self.access != Access::Public || self.path.starts_with("/auth/")
+    }
+
     fn add(
         mut self,
         status: StatusCode,
@@ -219,9 +229,15 @@ impl Operation {
         content: Option<Value>,
         headers: &[&str],
     ) -> Self {
+        let limits: &[&str] = if self.is_limited() {
+            &parts::LIMITS
+        } else {
+            &[]
+        };
         let headers: Map<String, Value> = headers
             .iter()
             .chain(&["X-Request-Id"])
+            .chain(limits)
             .map(|name| ((*name).to_owned(), parts::header_ref(name)))
             .collect();
         let mut answer = json!({"description": about, "headers": headers});
@@ -255,6 +271,14 @@ impl Operation {
         let mut kinds = self.problems.clone();
         if self.access != Access::Public {
             kinds.push(&problems::UNAUTHORIZED);
+            match (self.opens_to_keys(), self.method) {
+                (true, "get") => {}
+                (true, _) => kinds.push(&problems::INSUFFICIENT_SCOPE),
+                (false, _) => kinds.push(&problems::SESSION_REQUIRED),
+            }
+        }
+        if self.is_limited() && !kinds.contains(&&problems::TOO_MANY_REQUESTS) {
+            kinds.push(&problems::TOO_MANY_REQUESTS);
         }
         let mut responses: Map<String, Value> = self
             .answers
@@ -264,6 +288,14 @@ impl Operation {
         responses.extend(failures(&kinds));
         let security = match self.access {
             Access::Public => json!([]),
+            Access::Account if self.opens_to_keys() => {
+                let scope = if self.method == "get" {
+                    "read"
+                } else {
+                    "write"
+                };
+                json!([{"accessToken": []}, {"apiKey": [scope]}])
+            }
             Access::Account | Access::Admin => json!([{"accessToken": []}]),
         };
         let mut operation = json!({

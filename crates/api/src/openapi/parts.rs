@@ -44,8 +44,11 @@ pub(super) fn type_of(kind: &Kind) -> String {
     format!("/problems/{}", kind.slug)
 }
 
+/// What answers say that are counted against a limit.
+pub(super) const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+
 /// The header's name in the document's components, and what it says.
-const HEADERS: [(&str, &str, &str, &str); 6] = [
+const HEADERS: [(&str, &str, &str, &str); 8] = [
     (
         "X-Request-Id",
         "string",
@@ -75,6 +78,24 @@ const HEADERS: [(&str, &str, &str, &str); 6] = [
         "integer",
         "Seconds after which it will pass.",
         "2",
+    ),
+    (
+        "RateLimit-Limit",
+        "integer",
+        "Requests of a window: of the nearer limit, where two count.",
+        "600",
+    ),
+    (
+        "RateLimit-Remaining",
+        "integer",
+        "Those left, as far as this process knows.",
+        "587",
+    ),
+    (
+        "RateLimit-Reset",
+        "integer",
+        "Seconds until the next window.",
+        "42",
     ),
     ("WWW-Authenticate", "string", "Always `Bearer`.", "Bearer"),
 ];
@@ -182,7 +203,11 @@ pub(super) fn failure(kinds: &[&Kind]) -> Value {
     };
     match kinds.first().map_or(0, |kind| kind.status.as_u16()) {
         401 => drop(add("WWW-Authenticate")),
-        429 | 503 => drop(add("Retry-After")),
+        429 => {
+            drop(add("Retry-After"));
+            LIMITS.iter().for_each(|name| drop(add(name)));
+        }
+        503 => drop(add("Retry-After")),
         _ => {}
     }
     let description: Vec<String> = kinds
@@ -218,6 +243,10 @@ pub(super) fn security_schemes() -> Value {
         "accessToken": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
             "description": "The `access_token` of a login or refresh.",
+        },
+        "apiKey": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "pmk_…",
+            "description": "A key of `POST /api-keys`, with the scope that an operation names; `write` may read, too.",
         },
     })
 }

@@ -12,6 +12,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::auth::KeyScope;
+
 /// A component for a value that is text or a number in our structs and has a form of its own in the document.
 macro_rules! value {
     ($name:ident, $title:literal, $schema:expr) => {
@@ -149,6 +151,15 @@ value!(
     one_of(
         EndReason::ALL.iter().map(|reason| reason.as_str()),
         "Why an incident ended."
+    )
+);
+
+value!(
+    KeyScopeName,
+    "KeyScope",
+    one_of(
+        KeyScope::ALL.into_iter().map(KeyScope::as_str),
+        "`read` opens what shows, `write` that and what changes."
     )
 );
 

@@ -118,6 +118,13 @@ impl TestApp {
             ("OPS_PORT", "0"),
             ("JWT_SECRET", JWT_SECRET),
             ("BCRYPT_COST", "4"),
+            // High, but where they are what a test is about.
+            ("RATE_LIMIT_AUTH_PER_MINUTE", "1000000"),
+            ("RATE_LIMIT_REFRESH_PER_MINUTE", "1000000"),
+            ("RATE_LIMIT_MAILS_PER_HOUR", "1000000"),
+            ("LOGIN_FAILURES_PER_15_MINUTES", "1000000"),
+            ("RATE_LIMIT_READS_PER_MINUTE", "1000000"),
+            ("RATE_LIMIT_WRITES_PER_MINUTE", "1000000"),
         ]
         .into_iter()
         .chain(settings.iter().copied())

@@ -9,9 +9,12 @@
 )]
 
 mod accounts;
+mod admin;
 mod app;
 mod audit;
 mod http;
+mod keys;
+mod limits;
 mod lists;
 mod openapi;
 mod outages;

@@ -1,9 +1,12 @@
 //! The shared count follows the rule of `models`.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use db::rate_limits::{Ask, ask, forget};
 use models::limit::Count;
 use testkit::TestDb;
+use tokio::task::JoinSet;
 
 fn of(key: &str, want: u32) -> Ask {
     Ask {
@@ -19,32 +22,48 @@ async fn the_row_counts_as_the_rule_says() {
     let mut conn = test.conn().await;
     let begin: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
     let mut known = None;
-    for (ms, want) in [(0, 1), (10, 30), (59_999, 2), (60_000, 3), (60_001, 1), (500_000, 7), (0, 1), (1, 1)] {
+    for (ms, want) in [
+        (0, 1),
+        (10, 30),
+        (59_999, 2),
+        (60_000, 3),
+        (60_001, 1),
+        (500_000, 7),
+        (0, 1),
+        (1, 1),
+    ] {
         let now = begin + TimeDelta::milliseconds(ms);
         let rule = Count::after(known, want, now, TimeDelta::minutes(1));
-        let rows = ask(&mut conn, &[of("a", want), of("b", 1)], now).await.unwrap();
+        let rows = ask(&mut conn, &[of("a", want), of("b", 1)], now)
+            .await
+            .unwrap();
         assert_eq!(rows[0], rule, "at {ms}");
         known = Some(rule);
     }
     forget(&mut conn, &["a".to_owned()]).await.unwrap();
-    let rows = ask(&mut conn, &[of("b", 1), of("a", 1)], begin).await.unwrap();
+    let rows = ask(&mut conn, &[of("b", 1), of("a", 1)], begin)
+        .await
+        .unwrap();
     assert_eq!(rows[1].asked, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_asks_are_each_counted_once_and_never_wait_for_each_other() {
-    let test = TestDb::new().await;
+    let test = Arc::new(TestDb::new().await);
     let now: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
-    let all = (0..20).map(|n| {
-        let test = &test;
-        async move {
-            let mut conn = test.conn().await;
-            let asks = if n % 2 == 0 { [of("a", 1), of("b", 1)] } else { [of("b", 1), of("a", 1)] };
-            ask(&mut conn, &asks, now).await.unwrap()[0].asked.max(1)
-        }
-    });
-    futures_util::future::join_all(all).await;
+    let mut all = JoinSet::new();
+    for n in 0..20 {
+        let test = Arc::clone(&test);
+        all.spawn(async move {
+            let mut asks = [of("a", 1), of("b", 1)];
+            asks.rotate_left(n % 2);
+            ask(&mut *test.conn().await, &asks, now).await.unwrap();
+        });
+    }
+    all.join_all().await;
     let mut conn = test.conn().await;
-    let rows = ask(&mut conn, &[of("a", 1), of("b", 1)], now).await.unwrap();
+    let rows = ask(&mut conn, &[of("a", 1), of("b", 1)], now)
+        .await
+        .unwrap();
     assert_eq!((rows[0].asked, rows[1].asked), (21, 21));
 }

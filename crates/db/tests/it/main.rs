@@ -9,6 +9,7 @@
 
 mod clock;
 mod extra_probes;
+mod limits;
 mod migrations;
 mod partitions;
 mod pool;

@@ -209,6 +209,13 @@ pub(crate) fn settings(
         "a-third-secret-for-tests-only-of-48-characters-",
     );
     set("BCRYPT_COST", "4");
+    for limit in [
+        "RATE_LIMIT_AUTH_PER_MINUTE",
+        "RATE_LIMIT_READS_PER_MINUTE",
+        "RATE_LIMIT_WRITES_PER_MINUTE",
+    ] {
+        set(limit, "1000000");
+    }
     set("MIN_INTERVAL_SECONDS", "1");
     set("PROBE_ALLOW_CIDRS", "127.0.0.0/8");
     set("RESEND_API_KEY", FakeResend::API_KEY);

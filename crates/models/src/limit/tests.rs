@@ -22,7 +22,10 @@ fn a_block_is_at_most_five_percent_and_at_least_one() {
 fn a_delay_doubles_and_ends_at_two_seconds() {
     let ms = |failures| login_delay(failures, 5).num_milliseconds();
     assert_eq!((ms(0), ms(4), ms(5), ms(6), ms(7)), (0, 0, 100, 200, 400));
-    assert_eq!((ms(9), ms(10), ms(100), ms(u64::MAX)), (1600, 2000, 2000, 2000));
+    assert_eq!(
+        (ms(9), ms(10), ms(100), ms(u64::MAX)),
+        (1600, 2000, 2000, 2000)
+    );
 }
 
 #[test]
@@ -47,7 +50,13 @@ fn what_a_client_is_told_counts_down() {
     };
     assert_eq!(lease.spend(at(500)), Spend::Passed(told));
     assert_eq!(lease.spend(at(500)), Spend::Ask);
-    lease.add(5, Count { ends_at: at(60_000), asked: 6 });
+    lease.add(
+        5,
+        Count {
+            ends_at: at(60_000),
+            asked: 6,
+        },
+    );
     assert!(matches!(lease.spend(at(500)), Spend::Passed(told) if told.remaining == 0));
     assert!(matches!(lease.spend(at(59_500)), Spend::Exhausted(told) if told.reset_seconds == 1));
     assert_eq!(lease.spend(at(60_000)), Spend::Ask);

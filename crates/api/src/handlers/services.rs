@@ -4,12 +4,12 @@ use actix_web::web::Data;
 use db::services::{Filter, Service};
 use models::service::Status;
 
-use super::{PathId, Query};
+use super::{NoQuery, PathId, Query};
 use crate::app::Api;
 use crate::auth::Bearer;
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
-use crate::input::{self, Body, Fields};
+use crate::input::{self, Body, Fields, NoFields};
 use crate::paging::Page;
 use crate::reply::{Answer, Reply};
 use crate::services::{self, NewService, Patch};
@@ -102,7 +102,7 @@ fn position(service: &Service) -> Position {
 ///
 /// # Errors
 /// 401, 404.
-pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId, _query: NoQuery) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;
@@ -145,7 +145,7 @@ fn read_patch(fields: &mut Fields, api: &Api) -> Patch {
 ///
 /// # Errors
 /// 401, 404.
-pub(crate) async fn delete(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+pub(crate) async fn delete(api: Data<Api>, bearer: Bearer, id: PathId, _query: NoQuery) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;
@@ -159,8 +159,8 @@ pub(crate) async fn delete(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer
 /// `POST /services/{id}/probe`
 ///
 /// # Errors
-/// 401, 404, 409, 429.
-pub(crate) async fn probe(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+/// 401, 404, 409, 415, 422, 429.
+pub(crate) async fn probe(api: Data<Api>, bearer: Bearer, id: PathId, _body: NoFields) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;

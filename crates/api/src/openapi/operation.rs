@@ -152,6 +152,12 @@ impl Operation {
             .problem(&problems::VALIDATION_FAILED)
     }
 
+    /// It needs no body, and takes one only if there is nothing in it.
+    pub(super) fn without_fields(self) -> Self {
+        self.problem(&problems::TOO_LARGE)
+            .problem(&problems::UNSUPPORTED_MEDIA_TYPE)
+    }
+
     /// A success with a JSON body.
     pub(super) fn answer<T: ToSchema>(
         self,
@@ -229,6 +235,12 @@ impl Operation {
         let mut kinds = self.problems.clone();
         if self.access != Access::Public {
             kinds.push(&problems::UNAUTHORIZED);
+            // Unknown query fields are refused everywhere.
+            for kind in [&problems::MALFORMED, &problems::VALIDATION_FAILED] {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
         }
         let mut responses: Map<String, Value> = self
             .answers

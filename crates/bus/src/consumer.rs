@@ -25,6 +25,7 @@ struct Wanted {
 pub struct Subscription {
     deliveries: mpsc::Receiver<Delivery>,
     wanted: watch::Sender<Wanted>,
+    trouble: watch::Receiver<Option<String>>,
 }
 
 impl Subscription {
@@ -40,8 +41,21 @@ impl Subscription {
         });
         // Never holds more than the broker sends without acknowledgement.
         let (sender, deliveries) = mpsc::channel(MAX_PREFETCH.into());
-        let driver = driver::Driver::new(link, source, wanted.subscribe(), sender);
-        (Self { deliveries, wanted }, driver.run())
+        let (trouble_in, trouble) =
+            watch::channel(Some(format!("{} is not consumed yet", source.queue)));
+        let driver = driver::Driver::new(link, source, wanted.subscribe(), sender, trouble_in);
+        let subscription = Self {
+            deliveries,
+            wanted,
+            trouble,
+        };
+        (subscription, driver.run())
+    }
+
+    /// Why the queue is not consumed, for an operator, now and from now on: it is absent, or the
+    /// connection is. `None` while it is consumed, and while it is paused and could be.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
     }
 
     /// The next delivery that can still be settled; waits through any outage. `None` once the

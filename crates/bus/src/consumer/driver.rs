@@ -8,6 +8,7 @@ use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Wanted;
@@ -19,6 +20,9 @@ use crate::{metric, topology};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the channel's state is looked at, should its end have been missed.
 const PULSE: Duration = Duration::from_secs(1);
+/// Whoever declares a queue may start later than its consumers: so long after the start an absent
+/// one is no news.
+const MAY_BE_ABSENT: Duration = Duration::from_secs(20);
 /// AMQP's code for a queue that is not there.
 const NOT_FOUND: u16 = 404;
 
@@ -27,6 +31,9 @@ pub(super) struct Driver {
     source: Arc<Source>,
     wanted: watch::Receiver<Wanted>,
     deliveries: mpsc::Sender<Delivery>,
+    trouble: watch::Sender<Option<String>>,
+    /// The queue was absent when the session ended.
+    is_absent: bool,
 }
 
 /// Why a consumer came to its end.
@@ -47,17 +54,21 @@ impl Driver {
         source: Source,
         wanted: watch::Receiver<Wanted>,
         deliveries: mpsc::Sender<Delivery>,
+        trouble: watch::Sender<Option<String>>,
     ) -> Self {
         Self {
             link,
             source: Arc::new(source),
             wanted,
             deliveries,
+            trouble,
+            is_absent: false,
         }
     }
 
     pub(super) async fn run(mut self) {
         let mut failures = 0;
+        let quiet_until = Instant::now() + MAY_BE_ABSENT;
         loop {
             let live = tokio::select! {
                 () = self.deliveries.closed() => return,
@@ -70,8 +81,14 @@ impl Driver {
             if lost.delivered_any {
                 failures = 0;
             }
-            let queue = &self.source.queue;
-            tracing::warn!(%queue, reason = %lost.reason, "the consumer was lost: subscribing again");
+            let (queue, reason) = (&self.source.queue, lost.reason);
+            self.trouble
+                .send_replace(Some(format!("{queue}: {reason}")));
+            if std::mem::take(&mut self.is_absent) && Instant::now() < quiet_until {
+                tracing::debug!(%queue, %reason, "the queue is not there yet: subscribing again");
+            } else {
+                tracing::warn!(%queue, %reason, "the consumer was lost: subscribing again");
+            }
             metric::resubscribed(queue);
             if self.stopped_within(backoff(failures)).await {
                 return;
@@ -126,9 +143,13 @@ impl Driver {
                 self.idle(open).await
             } else {
                 match answered(self.consume(&open.channel, wanted.prefetch)).await {
-                    Ok(consumer) => self.forward(open, consumer).await,
+                    Ok(consumer) => {
+                        self.trouble.send_replace(None);
+                        self.forward(open, consumer).await
+                    }
                     Err(fault) => {
-                        if fault.is_not_found() {
+                        self.is_absent = fault.is_not_found();
+                        if self.is_absent {
                             self.declare(open.live).await;
                         }
                         End::Lost(self.note(open.live, fault))
@@ -138,7 +159,10 @@ impl Driver {
             match end {
                 End::Changed => {}
                 End::Cancelled => {
-                    tracing::warn!(queue = %self.source.queue, "the broker cancelled the consumer");
+                    let queue = &self.source.queue;
+                    tracing::warn!(%queue, "the broker cancelled the consumer");
+                    let reason = format!("{queue}: the broker cancelled the consumer");
+                    self.trouble.send_replace(Some(reason));
                     metric::resubscribed(&self.source.queue);
                     if self.stopped_within(backoff(0)).await {
                         return None;

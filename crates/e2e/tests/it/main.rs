@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod machines;
 mod programs;
 mod stack;
 mod tenant;
@@ -20,5 +21,6 @@ mod figures;
 mod killing;
 mod opinion;
 mod probing;
+mod soak;
 mod tenancy;
 mod trouble;

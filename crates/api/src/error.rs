@@ -219,7 +219,7 @@ impl From<db::Error> for Problem {
         let failure = error.failure();
         let mut problem = match failure {
             Failure::Unavailable | Failure::Conflict => Self::unavailable(&error),
-            Failure::Constraint { .. } | Failure::Other => Self::internal(&error),
+            Failure::Constraint { .. } | Failure::Data | Failure::Other => Self::internal(&error),
         };
         problem.0.failure = Some(failure);
         problem

@@ -51,6 +51,20 @@ impl FromRequest for PathId {
     }
 }
 
+/// Nothing stands in the query: where nothing is asked for, a typo must not pass silently either.
+#[derive(Debug)]
+pub(crate) struct NoQuery;
+
+impl FromRequest for NoQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let fields = Fields::from_query(request.query_string());
+        ready(fields.and_then(Fields::finish).map(|()| Self))
+    }
+}
+
 /// The fields of the query.
 #[derive(Debug)]
 pub(crate) struct Query(pub Fields);

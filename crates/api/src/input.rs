@@ -12,7 +12,7 @@
 mod body;
 mod json;
 
-pub(crate) use body::Body;
+pub(crate) use body::{Body, NoFields};
 pub(crate) use json::Node;
 
 use std::ops::RangeInclusive;
@@ -85,6 +85,17 @@ impl Fields {
             entries.push((decode(name)?, Node::Text(decode(value)?)));
         }
         Ok(Self::new(entries))
+    }
+
+    /// Refuses all that stands in the query of a request whose fields come in its body.
+    ///
+    /// # Errors
+    /// As [`Self::from_query`].
+    pub(crate) fn refuse_query(&mut self, query: &str) -> Result<(), Problem> {
+        for (name, _) in Self::from_query(query)?.entries {
+            self.refuse(shortened(&name), "is not a known query field");
+        }
+        Ok(())
     }
 
     /// A field that must be there.

@@ -14,8 +14,8 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::error::Problem;
-use crate::reply::IDENTITY;
 use crate::limits;
+use crate::reply::IDENTITY;
 
 /// The header by which a request is found in the logs.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

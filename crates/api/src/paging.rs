@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cursor::{Cursors, Position, Scope};
 use crate::error::Problem;
-use crate::input::{self, Fields};
+use crate::input::{self, Fields, Node};
 use utoipa::ToSchema;
 
 /// The most rows of one page.
@@ -37,7 +37,11 @@ impl Page {
                 .filter(|limit| (1..=MAX_LIMIT).contains(limit))
                 .ok_or_else(|| format!("must be a whole number between 1 and {MAX_LIMIT}"))
         });
-        let cursor = fields.optional("cursor", |node| input::text(node).map(str::to_owned));
+        // Any text: what no list of ours made, with a NUL in it or without, is a malformed cursor.
+        let cursor = fields.optional("cursor", |node| match node {
+            Node::Text(text) => Ok(text.clone()),
+            other => Err(format!("must be text, not {}", other.kind())),
+        });
         Some(Self {
             limit: limit.or(DEFAULT_LIMIT)?,
             cursor: cursor.value(),

@@ -23,7 +23,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Open connections of one HTTP worker: memory, not speed, is what they cost.
 const MAX_CONNECTIONS: usize = 10_000;
-/// How long requests in flight may take once we stop: under the process' own drain deadline.
+/// How long requests in flight may take once we stop taking them: with the notice before it no
+/// longer than the process' own drain deadline.
 const STOP_SECONDS: u64 = 20;
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_SECONDS: usize = 600;
@@ -58,7 +59,8 @@ pub(crate) async fn serve(
     .run();
     let handle = server.handle();
     let running = tokio::spawn(server);
-    shutdown.requested().await;
+    // Red since it was asked to, and open until load balancers have seen it.
+    shutdown.noticed().await;
     handle.stop(true).await;
     running
         .await

@@ -26,6 +26,7 @@ pub struct Subscription {
     deliveries: mpsc::Receiver<Delivery>,
     wanted: watch::Sender<Wanted>,
     idle: watch::Receiver<bool>,
+    trouble: watch::Receiver<Option<String>>,
 }
 
 impl Subscription {
@@ -42,13 +43,26 @@ impl Subscription {
         // Never holds more than the broker sends without acknowledgement.
         let (sender, deliveries) = mpsc::channel(MAX_PREFETCH.into());
         let (idle_now, idle) = watch::channel(false);
-        let driver = driver::Driver::new(link, source, wanted.subscribe(), sender, idle_now);
-        let this = Self {
+        let (trouble_in, trouble) =
+            watch::channel(Some(format!("{} is not consumed yet", source.queue)));
+        let says = driver::Says {
+            idle: idle_now,
+            trouble: trouble_in,
+        };
+        let driver = driver::Driver::new(link, source, wanted.subscribe(), sender, says);
+        let subscription = Self {
             deliveries,
             wanted,
             idle,
+            trouble,
         };
-        (this, driver.run())
+        (subscription, driver.run())
+    }
+
+    /// Why the queue is not consumed, for an operator, now and from now on: it is absent, or the
+    /// connection is. `None` while it is consumed, and while it is paused and could be.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
     }
 
     /// The next delivery that can still be settled; waits through any outage. `None` once the

@@ -49,7 +49,10 @@ pub enum Failure {
         /// The constraint's name, empty if the server did not give one.
         name: String,
     },
-    /// Anything else: trying again would fail again.
+    /// A value was refused or could not be read (SQLSTATE class 22): this row will never pass.
+    Data,
+    /// Anything else: a defect of the statement, the schema or the server. Whether it is the row's
+    /// fault is not known.
     Other,
 }
 
@@ -71,6 +74,18 @@ const UNAVAILABLE: [&str; 14] = [
     "permission denied for",                        // 42501: a right to be granted, no row's fault
     "connection closed",                            // 08*
 ];
+const DATA: [&str; 10] = [
+    "out of range",                        // 22003, 22008
+    "numeric field overflow",              // 22003
+    "division by zero",                    // 22012
+    "value too long for type",             // 22001
+    "invalid input syntax for",            // 22P02
+    "invalid input value for enum",        // 22P02
+    "invalid byte sequence for encoding",  // 22021
+    "unsupported Unicode escape sequence", // 22P05
+    "incorrect binary data format",        // 22P03
+    "cannot be converted to text",         // 22P05
+];
 const CONFLICT: [&str; 5] = [
     "deadlock detected",                       // 40P01
     "could not serialize access",              // 40001
@@ -86,6 +101,9 @@ impl Failure {
         let QueryError::DatabaseError(kind, information) = error else {
             return match error {
                 QueryError::BrokenTransactionManager => Self::Unavailable,
+                QueryError::DeserializationError(_) | QueryError::SerializationError(_) => {
+                    Self::Data
+                }
                 QueryError::RollbackErrorOnCommit {
                     rollback_error,
                     commit_error,
@@ -119,6 +137,8 @@ impl Failure {
             Self::Conflict
         } else if UNAVAILABLE.iter().any(|known| message.contains(known)) {
             Self::Unavailable
+        } else if DATA.iter().any(|known| message.contains(known)) {
+            Self::Data
         } else {
             Self::Other
         }

@@ -3,6 +3,7 @@
 pub mod admin;
 
 use chrono::{DateTime, Utc};
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind};
 use diesel::sql_types::{Bool, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel::{
     ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable,
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use crate::schema::users;
 use crate::statement::statement;
-use crate::{Conn, QueryResult};
+use crate::{Conn, QueryError, QueryResult};
 
 /// A row of `users`; the migration says what its columns mean.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -93,13 +94,59 @@ pub struct Account {
 /// Adds an account.
 ///
 /// # Errors
-/// [`EMAIL_TAKEN`], [`USERNAME_TAKEN`], or the connection is gone.
+/// [`EMAIL_TAKEN`], [`USERNAME_TAKEN`], or the connection is gone. The server is not made to report
+/// what is taken: it would write the address into its log.
 pub async fn insert(conn: &mut Conn, user: &User) -> QueryResult<()> {
-    diesel::insert_into(users::table)
+    let added = diesel::insert_into(users::table)
         .values(user)
+        .on_conflict_do_nothing()
         .execute(conn)
-        .await
-        .map(drop)
+        .await?;
+    if added > 0 {
+        return Ok(());
+    }
+    let email_is_taken = by_email_key(conn, &user.email_key).await?.is_some();
+    let taken = if email_is_taken {
+        EMAIL_TAKEN
+    } else {
+        USERNAME_TAKEN
+    };
+    let violation = DatabaseErrorKind::UniqueViolation;
+    Err(QueryError::DatabaseError(violation, Box::new(Taken(taken))))
+}
+
+/// The name of the constraint that stood in the way.
+#[derive(Debug)]
+struct Taken(&'static str);
+
+impl DatabaseErrorInformation for Taken {
+    fn message(&self) -> &str {
+        "the address or the user name is taken"
+    }
+
+    fn details(&self) -> Option<&str> {
+        None
+    }
+
+    fn hint(&self) -> Option<&str> {
+        None
+    }
+
+    fn table_name(&self) -> Option<&str> {
+        Some("users")
+    }
+
+    fn column_name(&self) -> Option<&str> {
+        None
+    }
+
+    fn constraint_name(&self) -> Option<&str> {
+        Some(self.0)
+    }
+
+    fn statement_position(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// The account of an address, compared by its key.

@@ -30,7 +30,9 @@ pub enum Refusal {
     #[error("must not contain a user name or password")]
     UserInfo,
     /// A host that DNS can't carry.
-    #[error("has a host that is not a valid name (at most 63 characters between dots, 253 in all)")]
+    #[error(
+        "has a host that is not a valid name (1 to 63 characters between dots, no hyphen at either end, 253 in all)"
+    )]
     BadName,
     /// A name of a local network, of a metadata service, or of the deployment itself.
     #[error("names a host that is not on the public internet ({name})")]

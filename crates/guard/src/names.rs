@@ -39,9 +39,11 @@ pub(crate) fn normalise(host: &str) -> String {
 
 /// Judges a normalised name by its spelling.
 pub(crate) fn classify(name: &str) -> NameKind {
-    let labels_hold = name
-        .split('.')
-        .all(|label| (1..=MAX_LABEL_BYTES).contains(&label.len()));
+    let labels_hold = name.split('.').all(|label| {
+        let has_length = (1..=MAX_LABEL_BYTES).contains(&label.len());
+        // RFC 952; TLS refuses such a name too.
+        has_length && !label.starts_with('-') && !label.ends_with('-')
+    });
     if name.len() > MAX_NAME_BYTES || !labels_hold {
         return NameKind::Invalid;
     }
@@ -110,9 +112,19 @@ mod tests {
         let long_label = format!("{}.com", "a".repeat(64));
         let long_name = format!("{}com", "abcdefgh.".repeat(30));
         assert!(
-            kinds(&["", ".", "a..b", "example.com..", &long_label, &long_name])
-                .iter()
-                .all(|kind| *kind == NameKind::Invalid)
+            kinds(&[
+                "",
+                ".",
+                "a..b",
+                "example.com..",
+                "-a.com",
+                "a-.com",
+                "a.-",
+                &long_label,
+                &long_name
+            ])
+            .iter()
+            .all(|kind| *kind == NameKind::Invalid)
         );
     }
 }

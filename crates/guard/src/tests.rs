@@ -354,7 +354,7 @@ fn d04_a_refusal_says_which_rule_was_broken() {
         ),
         (
             "http://a..b.com/",
-            "has a host that is not a valid name (at most 63 characters between dots, 253 in all)",
+            "has a host that is not a valid name (1 to 63 characters between dots, no hyphen at either end, 253 in all)",
         ),
     ];
     for (text, sentence) in cases {

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use bus::{Bus, BusConfig, Declares, Route};
 use guard::{Policy, Resolver};
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -21,6 +21,8 @@ use crate::selfcheck::{Reference, SELF_CHECK, SelfCheck};
 
 /// The broker, on `/readyz`.
 const BROKER: &str = "rabbitmq";
+/// The queue of its region, on `/readyz`: a prober without one does nothing.
+const JOBS: &str = "jobs";
 /// Batches a prober holds at least and at most: jobs arrive 2 s before their slot and wait here.
 const PREFETCH: std::ops::RangeInclusive<usize> = 8..=400;
 /// A batch is seldom full: this many probes of the pool bring one batch.
@@ -33,7 +35,7 @@ const PROBES_PER_BATCH: usize = 2;
 pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
     let pool_size = files::make_room(config.pool_size);
     let (engine, selfcheck) = instruments(&config, &clock)?;
-    let readiness = Readiness::new(&[BROKER, SELF_CHECK], shutdown.clone());
+    let readiness = Readiness::new(&[BROKER, JOBS, SELF_CHECK], shutdown.clone());
     let ops = OpsServer::start(config.ops, readiness.clone())
         .await
         .context("open the ops port")?;
@@ -47,7 +49,9 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
     let watching = tokio::spawn(watching);
     // Not with the shutdown: what is in flight then waits to be vouched for.
     let consumed_all = CancellationToken::new();
-    let checking = selfcheck.clone().run(readiness, consumed_all.clone());
+    let checking = selfcheck
+        .clone()
+        .run(readiness.clone(), consumed_all.clone());
     let checking = tokio::spawn(checking);
 
     let ledger = Arc::new(Ledger::new());
@@ -77,6 +81,7 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         "probing"
     );
     let mut jobs = bus.subscribe(Route::jobs(config.region), prefetch);
+    let listening = tokio::spawn(follow_jobs(jobs.trouble(), readiness, shutdown.clone()));
 
     let consuming = consume::run(worker, &mut jobs, results);
     let consumed = shutdown.drain(consuming).await;
@@ -87,6 +92,7 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
     bus.close().await;
     watching.await.context("watch the broker")?;
     checking.await.context("check the prober itself")?;
+    listening.await.context("watch the jobs")?;
     ops.stop().await;
     if reported.is_err() || consumed.is_err() {
         tracing::warn!("not all probes ended in time; their jobs will be probed elsewhere");
@@ -141,6 +147,24 @@ async fn follow_broker(bus: Bus, readiness: Readiness, shutdown: Shutdown) {
         tokio::select! {
             () = shutdown.requested() => return,
             changed = status.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Keeps `/readyz` true about the queue.
+async fn follow_jobs(
+    mut trouble: watch::Receiver<Option<String>>,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) {
+    loop {
+        match trouble.borrow_and_update().clone() {
+            None => readiness.set_ready(JOBS),
+            Some(trouble) => readiness.set_not_ready(JOBS, trouble),
+        }
+        tokio::select! {
+            () = shutdown.requested() => return,
+            changed = trouble.changed() => if changed.is_err() { return },
         }
     }
 }

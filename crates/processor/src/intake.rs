@@ -54,6 +54,17 @@ pub(crate) async fn collect(worker: &Worker, messages: &mut Subscription) -> Opt
     Some(batch)
 }
 
+/// Adds what has come meanwhile to a batch that is held.
+pub(crate) async fn add(worker: &Worker, messages: &mut Subscription, batch: &mut Batch) {
+    while batch.results.len() < MAX_RESULTS && batch.deliveries.len() < usize::from(PREFETCH) {
+        let Some(next) = messages.try_next() else {
+            break;
+        };
+        open(worker, next, batch).await;
+    }
+    batch::sort(&mut batch.results);
+}
+
 /// Reads one message into the batch.
 async fn open(worker: &Worker, delivery: Delivery, batch: &mut Batch) {
     let decoded = match ResultBatch::decode(&delivery.body) {

@@ -38,7 +38,7 @@ use secrecy::ExposeSecret;
 pub use config::Config;
 
 use consume::Consumer;
-use watch::{BROKER, DATABASE, PARTITIONS};
+use watch::{BROKER, DATABASE, PARTITIONS, RESULTS};
 use worker::{Gate, Worker};
 
 /// As others know this process.
@@ -52,9 +52,10 @@ const CONNECTIONS: usize = 4;
 /// When the ops port cannot be opened or a setting cannot be used. A database or a broker that is
 /// away is waited for.
 pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
-    let dependencies = [DATABASE, BROKER, PARTITIONS];
+    let dependencies = [DATABASE, BROKER, PARTITIONS, RESULTS];
     let readiness = Readiness::new(&dependencies, shutdown.clone());
     readiness.set_ready(PARTITIONS); // until a result finds none
+    readiness.set_ready(RESULTS); // until a batch is held
     let ops = OpsServer::start(config.ops, readiness.clone())
         .await
         .context("open the ops port")?;

@@ -13,6 +13,8 @@ pub(crate) const DATABASE: &str = "postgres";
 pub(crate) const BROKER: &str = "rabbitmq";
 /// Red while results have no partition to go to: the scheduler's upkeep makes them.
 pub(crate) const PARTITIONS: &str = "partitions";
+/// Red while a batch of results is held, whatever the reason.
+pub(crate) const RESULTS: &str = "results";
 
 /// How often the database is asked how it is.
 const CHECK_EVERY: Duration = Duration::from_secs(2);

@@ -11,11 +11,31 @@ use tokio_util::sync::CancellationToken;
 /// under the 30 s after which supervisors kill.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
+/// After SIGTERM, so long work is still taken in by who has load balancers before him: they ask
+/// `/readyz` every few seconds, and send us requests until they have seen it red.
+pub const NOTICE: Duration = Duration::from_secs(5);
+
 /// Tells all parts of a process that it has been asked to stop. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
     token: CancellationToken,
-    requested_at: Arc<OnceLock<Instant>>,
+    request: Arc<OnceLock<Request>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    at: Instant,
+    /// How long others need to notice.
+    notice: Duration,
+}
+
+impl Request {
+    fn now(notice: Duration) -> Self {
+        Self {
+            at: Instant::now(),
+            notice,
+        }
+    }
 }
 
 /// Asks to stop; held by whoever started the process (a signal task, or a test).
@@ -26,9 +46,18 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// Asks to stop. Later calls change nothing.
+    /// Asks to stop, as Ctrl-C does: nobody has to notice first. Later calls change nothing.
     pub fn shut_down(&self) {
-        self.shutdown.requested_at.get_or_init(Instant::now);
+        self.ask(Duration::ZERO);
+    }
+
+    /// Asks to stop, as SIGTERM does; see [`Shutdown::noticed`]. Later calls change nothing.
+    pub fn terminate(&self) {
+        self.ask(NOTICE);
+    }
+
+    fn ask(&self, notice: Duration) {
+        self.shutdown.request.get_or_init(|| Request::now(notice));
         self.shutdown.token.cancel();
     }
 }
@@ -43,7 +72,7 @@ impl Shutdown {
     pub fn manual() -> (Self, Trigger) {
         let shutdown = Self {
             token: CancellationToken::new(),
-            requested_at: Arc::new(OnceLock::new()),
+            request: Arc::new(OnceLock::new()),
         };
         let trigger = Trigger {
             shutdown: shutdown.clone(),
@@ -63,15 +92,18 @@ impl Shutdown {
         let (shutdown, trigger) = Self::manual();
         tokio::spawn(async move {
             for first in [true, false] {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
+                let is_person = tokio::select! {
+                    _ = terminate.recv() => false,
+                    _ = interrupt.recv() => true,
+                };
+                if !first {
+                    exit_at_once();
                 }
-                if first {
-                    tracing::info!("asked to stop: finishing what is in flight");
+                tracing::info!("asked to stop: finishing what is in flight");
+                if is_person {
                     trigger.shut_down();
                 } else {
-                    exit_at_once();
+                    trigger.terminate();
                 }
             }
         });
@@ -81,6 +113,13 @@ impl Shutdown {
     /// Resolves once somebody asked to stop. Cancel safe.
     pub async fn requested(&self) {
         self.token.cancelled().await;
+    }
+
+    /// Resolves once whoever sends us work has had the time to notice that we stop: [`NOTICE`]
+    /// after SIGTERM, at once after Ctrl-C. Cancel safe.
+    pub async fn noticed(&self) {
+        let request = self.request().await;
+        tokio::time::sleep_until(request.at + request.notice).await;
     }
 
     /// Whether somebody asked to stop.
@@ -108,9 +147,14 @@ impl Shutdown {
 
     /// Resolves [`DRAIN_DEADLINE`] after the request to stop.
     pub async fn deadline(&self) {
+        let request = self.request().await;
+        tokio::time::sleep_until(request.at + DRAIN_DEADLINE).await;
+    }
+
+    async fn request(&self) -> Request {
         self.requested().await;
-        let requested_at = *self.requested_at.get_or_init(Instant::now);
-        tokio::time::sleep_until(requested_at + DRAIN_DEADLINE).await;
+        // There is one: it comes before the token.
+        *self.request.get_or_init(|| Request::now(Duration::ZERO))
     }
 }
 
@@ -136,6 +180,22 @@ mod tests {
         trigger.shut_down();
         clone.requested().await;
         assert!(clone.is_requested());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn load_balancers_get_time_to_notice_and_a_person_need_not_wait() {
+        for (ask, notice) in [
+            (Trigger::terminate as fn(&Trigger), NOTICE),
+            (Trigger::shut_down, Duration::ZERO),
+        ] {
+            let (shutdown, trigger) = Shutdown::manual();
+            ask(&trigger);
+            let asked = Instant::now();
+            shutdown.requested().await;
+            assert_eq!(asked.elapsed(), Duration::ZERO);
+            shutdown.noticed().await;
+            assert_eq!(asked.elapsed(), notice);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ mod batch;
 mod config;
 mod extra;
 mod metric;
+mod missed;
 mod plan;
 mod ready;
 mod retention;

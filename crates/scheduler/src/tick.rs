@@ -20,6 +20,7 @@ use runtime::Backoff;
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Batches};
+use crate::missed::{Missed, MissedLog};
 use crate::plan::{self, Window};
 use crate::{Parts, metric};
 
@@ -31,17 +32,23 @@ const HOLD: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(250);
 /// After a window that failed. Short: after 30 s of it slots are lost.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(2));
+/// Windows that fail for so long are worth a line: at a start the broker may answer later.
+const WORTH_TELLING: Duration = Duration::from_secs(10);
 /// The label of regions that are not configured.
 const UNKNOWN_REGION: &str = "unknown";
 
 /// Dispatches until shutdown.
 pub(crate) async fn run(parts: Parts) {
     let mut failures = 0;
-    let mut failed = Vec::new();
+    let mut waiting: Option<Waiting> = None;
+    let mut memory = Memory {
+        failed: Vec::new(),
+        missed: MissedLog::new(Instant::now()),
+    };
     while !parts.shutdown.is_requested() {
-        let pause = match pass(&parts, &mut failed).await {
+        let pause = match pass(&parts, &mut memory).await {
             Ok(()) => {
-                if failures > 1 {
+                if waiting.take().is_some_and(|waiting| waiting.told) {
                     tracing::info!(failures, "the schedule goes on");
                 }
                 failures = 0;
@@ -50,8 +57,8 @@ pub(crate) async fn run(parts: Parts) {
             Err(error) => {
                 metric::window_dropped();
                 failures += 1;
-                // One alone is usual: at the start, before the broker answers.
-                if failures == 2 {
+                let waiting = waiting.get_or_insert_with(Waiting::begin);
+                if waiting.is_news() {
                     tracing::warn!("the schedule waits, its windows are tried again: {error:#}");
                 } else {
                     tracing::debug!(failures, "a window is tried again: {error:#}");
@@ -66,16 +73,47 @@ pub(crate) async fn run(parts: Parts) {
     }
 }
 
-/// Takes free cursors until none is due. `failed` remembers the shards that went wrong last, so
-/// that one of them does not keep the others from their turn.
-async fn pass(parts: &Parts, failed: &mut Vec<i16>) -> anyhow::Result<()> {
+/// What is kept between windows, and may be lost.
+struct Memory {
+    /// The shards that went wrong last, so that one of them does not keep the others from their
+    /// turn.
+    failed: Vec<i16>,
+    missed: MissedLog,
+}
+
+/// Windows fail since then.
+struct Waiting {
+    since: Instant,
+    told: bool,
+}
+
+impl Waiting {
+    fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            told: false,
+        }
+    }
+
+    /// Once, when it lasts.
+    fn is_news(&mut self) -> bool {
+        let is_news = !self.told && self.since.elapsed() >= WORTH_TELLING;
+        self.told |= is_news;
+        is_news
+    }
+}
+
+/// Takes free cursors until none is due.
+async fn pass(parts: &Parts, memory: &mut Memory) -> anyhow::Result<()> {
     while !parts.shutdown.is_requested() {
-        match one_window(parts, failed).await {
+        match one_window(parts, memory).await {
             Ok(true) => {}
-            Ok(false) if failed.is_empty() => return Ok(()),
-            Ok(false) => failed.clear(),
+            Ok(false) if memory.failed.is_empty() => return Ok(()),
+            Ok(false) => memory.failed.clear(),
             Err(error) => {
-                failed.extend(error.downcast_ref().map(|InShard(shard)| *shard));
+                memory
+                    .failed
+                    .extend(error.downcast_ref().map(|InShard(shard)| *shard));
                 return Err(error);
             }
         }
@@ -89,8 +127,9 @@ async fn pass(parts: &Parts, failed: &mut Vec<i16>) -> anyhow::Result<()> {
 struct InShard(i16);
 
 /// One window of one cursor; false if no cursor was due. An error leaves the cursor as it was.
-async fn one_window(parts: &Parts, failed: &[i16]) -> anyhow::Result<bool> {
+async fn one_window(parts: &Parts, memory: &mut Memory) -> anyhow::Result<bool> {
     let begun = Instant::now();
+    let failed = memory.failed.as_slice();
     let dispatched = parts
         .db
         .transaction(async |conn: &mut Conn| {
@@ -112,6 +151,7 @@ async fn one_window(parts: &Parts, failed: &[i16]) -> anyhow::Result<bool> {
         return Ok(false);
     };
     sums.count();
+    memory.missed.note(&sums.missed, Instant::now());
     metric::window_took(begun.elapsed());
     Ok(true)
 }
@@ -244,7 +284,7 @@ async fn publish(parts: &Parts, batches: Vec<Batch<()>>, sums: &mut Sums) -> any
 #[derive(Debug, Default)]
 struct Sums {
     dispatched: BTreeMap<String, u64>,
-    missed: BTreeMap<(String, &'static str), u64>,
+    missed: Missed,
 }
 
 impl Sums {
@@ -262,7 +302,6 @@ impl Sums {
         }
         for ((region, reason), slots) in &self.missed {
             metric::slots_missed(region, reason, *slots);
-            tracing::warn!(region, reason, slots, "slots are missed");
         }
     }
 }

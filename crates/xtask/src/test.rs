@@ -19,7 +19,7 @@ const DATABASE: &str = "PULSEMON_TEST_DATABASE_URL";
 const AMQP: &str = "PULSEMON_TEST_AMQP_URL";
 const MANAGEMENT: &str = "PULSEMON_TEST_RABBITMQ_API";
 
-/// Turns on tests that take minutes.
+/// Turns on tests that take minutes, and kill the servers meanwhile.
 const LONG: &str = "PULSEMON_TEST_LONG";
 
 /// The cheapest cost that bcrypt has: tests register hundreds of users.
@@ -45,9 +45,6 @@ pub(crate) fn test(
     }
     tests.args(args);
     tests.envs(running.environment());
-    if long {
-        tests.env(LONG, "1");
-    }
     let mut code = ExitCode::FAILURE;
     let ran = say::stage("run the tests", || {
         let status = once::run(&mut tests, interrupt)?;
@@ -61,6 +58,9 @@ pub(crate) fn test(
             Err(anyhow::anyhow!("cargo test ended with {status}"))
         }
     });
+    if long && ran.is_ok() {
+        code = running.run_long(interrupt)?;
+    }
     running.stop()?;
     match ran {
         Err(e) if e.is::<crate::interrupt::Interrupted>() => Err(e),
@@ -131,6 +131,29 @@ impl TestServers {
         self.environment
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Runs the tests that kill the servers, which are started again meanwhile.
+    fn run_long(&mut self, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
+        let names: Vec<&str> = self.environment().map(|(name, _)| name).collect();
+        if ![DATABASE, AMQP, MANAGEMENT]
+            .iter()
+            .all(|name| names.contains(name))
+        {
+            anyhow::bail!("the long tests kill servers: they need {DATABASE} and {AMQP} unset");
+        }
+        let mut tests = cargo("test");
+        tests.args(["-p", "e2e", "--test", "it", "soak::", "--", "--nocapture"]);
+        tests.envs(self.environment()).env(LONG, "1");
+        let mut code = ExitCode::FAILURE;
+        say::stage("run the long tests", || {
+            let status = once::run_beside(&mut tests, interrupt, || self.supervisor.tend())?;
+            if status.success() {
+                code = ExitCode::SUCCESS;
+            }
+            Ok(())
+        })?;
+        Ok(code)
     }
 
     /// Stops them; dropping does the same without a word.

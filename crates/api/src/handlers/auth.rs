@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::app::Api;
 use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
 use crate::error::Problem;
+use crate::handlers::NoQuery;
 use crate::input::{self, Body};
 use crate::limits::Attempt;
 use crate::problems;
@@ -188,7 +189,7 @@ pub(crate) async fn logout(api: Data<Api>, origin: Origin, Body(mut fields): Bod
 ///
 /// # Errors
 /// 401.
-pub(crate) async fn me(api: Data<Api>, bearer: Bearer) -> Answer {
+pub(crate) async fn me(api: Data<Api>, bearer: Bearer, _query: NoQuery) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;

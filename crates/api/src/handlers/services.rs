@@ -5,14 +5,14 @@ use actix_web::web::Data;
 use db::services::{Filter, Service};
 use models::service::Status;
 
-use super::{PathId, Query};
+use super::{NoQuery, PathId, Query};
 use crate::app::Api;
 use crate::auth::Bearer;
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
 use crate::etag::{self, IfMatch};
 use crate::idempotency::{self, IdempotencyKey};
-use crate::input::{self, Body, Fields};
+use crate::input::{self, Body, Fields, NoFields};
 use crate::paging::Page;
 use crate::reply::{Answer, Reply};
 use crate::services::{self, Created, NewService, Patch};
@@ -120,7 +120,7 @@ fn position(service: &Service) -> Position {
 ///
 /// # Errors
 /// 401, 404.
-pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId, _query: NoQuery) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;
@@ -169,6 +169,7 @@ pub(crate) async fn delete(
     bearer: Bearer,
     id: PathId,
     if_match: IfMatch,
+    _query: NoQuery,
 ) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
@@ -183,8 +184,8 @@ pub(crate) async fn delete(
 /// `POST /services/{id}/probe`
 ///
 /// # Errors
-/// 401, 404, 409, 429.
-pub(crate) async fn probe(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+/// 401, 404, 409, 415, 422, 429.
+pub(crate) async fn probe(api: Data<Api>, bearer: Bearer, id: PathId, _body: NoFields) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;

@@ -8,12 +8,12 @@ use models::audit::AuditEvent;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::PathId;
 use super::auth::{logged_in, to_micros};
+use super::{NoQuery, PathId};
 use crate::app::Api;
 use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
 use crate::error::{FieldError, Problem};
-use crate::input::Body;
+use crate::input::{Body, NoFields};
 use crate::reply::{Answer, Reply};
 use crate::views::account::{SessionList, SessionView};
 use crate::views::format;
@@ -22,7 +22,7 @@ use crate::views::format;
 ///
 /// # Errors
 /// 401.
-pub(crate) async fn list(api: Data<Api>, bearer: Bearer) -> Answer {
+pub(crate) async fn list(api: Data<Api>, bearer: Bearer, _query: NoQuery) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;
@@ -52,7 +52,13 @@ fn view(session: &Session, current: Option<Uuid>) -> SessionView {
 ///
 /// # Errors
 /// 401, 404.
-pub(crate) async fn end(api: Data<Api>, bearer: Bearer, origin: Origin, id: PathId) -> Answer {
+pub(crate) async fn end(
+    api: Data<Api>,
+    bearer: Bearer,
+    origin: Origin,
+    id: PathId,
+    _query: NoQuery,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;
@@ -79,7 +85,12 @@ pub(crate) async fn end(api: Data<Api>, bearer: Bearer, origin: Origin, id: Path
 ///
 /// # Errors
 /// 401.
-pub(crate) async fn logout_all(api: Data<Api>, bearer: Bearer, origin: Origin) -> Answer {
+pub(crate) async fn logout_all(
+    api: Data<Api>,
+    bearer: Bearer,
+    origin: Origin,
+    _body: NoFields,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;

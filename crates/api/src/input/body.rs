@@ -29,23 +29,60 @@ impl FromRequest for Body {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = is_json(request);
+        let query = request.query_string().to_owned();
         let payload = payload.take();
         Box::pin(async move {
             if !is_json {
                 return Err(Problem::unsupported_media_type());
             }
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, read(payload))
-                .await
-                .map_err(|_elapsed| Problem::malformed("The body did not arrive in time."))??;
-            match Node::parse(&bytes)? {
-                Node::Object(entries) => Ok(Self(Fields::new(entries))),
-                other => Err(Problem::invalid(vec![FieldError {
-                    field: "body".to_owned(),
-                    message: format!("must be an object, not {}", other.kind()),
-                }])),
-            }
+            Ok(Self(fields(&arrived(payload).await?, &query)?))
         })
     }
+}
+
+/// No body, or an object without fields.
+#[derive(Debug)]
+pub(crate) struct NoFields;
+
+impl FromRequest for NoFields {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = is_json(request);
+        let query = request.query_string().to_owned();
+        let payload = payload.take();
+        Box::pin(async move {
+            let mut bytes = arrived(payload).await?;
+            if bytes.is_empty() {
+                bytes.extend_from_slice(b"{}");
+            } else if !is_json {
+                return Err(Problem::unsupported_media_type());
+            }
+            fields(&bytes, &query)?.finish().map(|()| Self)
+        })
+    }
+}
+
+/// The object in a body. Who sends a body has nothing to say in the query.
+fn fields(bytes: &[u8], query: &str) -> Result<Fields, Problem> {
+    match Node::parse(bytes)? {
+        Node::Object(entries) => {
+            let mut fields = Fields::new(entries);
+            fields.refuse_query(query)?;
+            Ok(fields)
+        }
+        other => Err(Problem::invalid(vec![FieldError {
+            field: "body".to_owned(),
+            message: format!("must be an object, not {}", other.kind()),
+        }])),
+    }
+}
+
+async fn arrived(payload: Payload) -> Result<Vec<u8>, Problem> {
+    tokio::time::timeout(BODY_TIMEOUT, read(payload))
+        .await
+        .map_err(|_elapsed| Problem::malformed("The body did not arrive in time."))?
 }
 
 fn is_json(request: &HttpRequest) -> bool {

@@ -56,6 +56,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .stored(),
         Operation::new(("post", "/auth/logout-all"), "logoutAll", TAG, "Log out everywhere")
             .about("Every token of the account ends at once, this one too.")
+            .without_fields()
             .plain(StatusCode::NO_CONTENT, "Everything is over.", None)
             .stored(),
         Operation::new(("post", "/auth/change-password"), "changePassword", TAG, "Change the password")

@@ -175,6 +175,12 @@ impl Operation {
             .problem(&problems::VALIDATION_FAILED)
     }
 
+    /// It needs no body, and takes one only if there is nothing in it.
+    pub(super) fn without_fields(self) -> Self {
+        self.problem(&problems::TOO_LARGE)
+            .problem(&problems::UNSUPPORTED_MEDIA_TYPE)
+    }
+
     /// A success with a JSON body.
     pub(super) fn answer<T: ToSchema>(
         self,
@@ -275,6 +281,12 @@ impl Operation {
                 (true, "get") => {}
                 (true, _) => kinds.push(&problems::INSUFFICIENT_SCOPE),
                 (false, _) => kinds.push(&problems::SESSION_REQUIRED),
+            }
+            // Unknown query fields are refused everywhere.
+            for kind in [&problems::MALFORMED, &problems::VALIDATION_FAILED] {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
             }
         }
         if self.is_limited() && !kinds.contains(&&problems::TOO_MANY_REQUESTS) {

@@ -34,6 +34,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "Outside the schedule: the result is shown, and moves neither status nor SLA. At most one extra probe per service \
                  within `MIN_INTERVAL_SECONDS`.",
             )
+            .without_fields()
             .answer::<ProbeAsked>(StatusCode::ACCEPTED, "It will be probed.", &examples::probe_asked())
             .problem(&problems::SERVICE_PAUSED)
             .problem(&problems::TOO_MANY_REQUESTS)

@@ -215,7 +215,12 @@ impl TestApp {
         }
     }
 
-    /// Stops it, as SIGTERM does, and waits.
+    /// Asks it to stop as an orchestrator does.
+    pub(crate) fn terminate(&self) {
+        self.trigger.terminate();
+    }
+
+    /// Stops it, as Ctrl-C does, and waits.
     pub(crate) async fn stop(self) {
         self.trigger.shut_down();
         self.running.await.unwrap().unwrap();

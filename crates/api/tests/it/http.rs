@@ -242,6 +242,58 @@ async fn raw(app: &TestApp, request: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn asked_to_stop_it_is_red_first_and_answers_until_that_can_be_seen() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    app.terminate();
+    let ready = app.get("/readyz").await;
+    assert_eq!(ready.expect(503)["status"], "stopping");
+    user.service("late").await;
+    // On a connection of its own.
+    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert!(raw(&app, request).await.starts_with("HTTP/1.1 200 "));
+    app.stop().await;
+}
+
+/// What no handler sees is answered below all of ours: these are its manners.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_cannot_be_read_is_answered_bare_and_the_connection_ends() {
+    let app = TestApp::start().await;
+    let long = format!(
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "x".repeat(200_000)
+    );
+    for (request, status) in [
+        ("nonsense\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/9.9\r\n\r\n", "400 Bad Request"),
+        ("GET /a b HTTP/1.1\r\n\r\n", "400 Bad Request"),
+        (
+            "GET /healthz HTTP/1.1\r\nbad header\r\n\r\n",
+            "400 Bad Request",
+        ),
+        (&long, "431 Request Header Fields Too Large"),
+        // The rest of it never comes.
+        (
+            "GET /healthz HTTP/1.1\r\nHost: x\r\n",
+            "408 Request Timeout",
+        ),
+    ] {
+        let answer = raw(&app, request.as_bytes()).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert_eq!(body, "", "{answer}");
+        assert!(
+            head.to_lowercase().contains("connection: close"),
+            "{answer}"
+        );
+    }
+    let broken = "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                  Transfer-Encoding: chunked\r\n\r\nzz\r\n";
+    let answer = raw(&app, broken.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_that_parsers_disagree_on_are_refused() {
     let app = TestApp::start().await;
     for head in [

@@ -117,6 +117,7 @@ async fn bad_queries_are_refused_with_the_right_status() {
         format!("/services?cursor=x{cursor}"),
         "/services?cursor=2026-01-01T00:00:00Z".to_owned(),
         "/services?cursor=".to_owned(),
+        "/services?cursor=%00".to_owned(),
         format!("/services?status=up&cursor={cursor}"),
     ] {
         user.get(&path).await.problem(400, "malformed-request");

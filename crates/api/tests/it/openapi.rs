@@ -268,3 +268,36 @@ async fn what_a_documented_body_refuses_is_refused_with_the_fields_name() {
         1
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_operation_lets_an_unknown_query_field_pass() {
+    let app = TestApp::start().await;
+    let document = document(&app).await;
+    let user = app.user().await;
+    let service = user.service("a").await;
+    let mut asked = 0;
+    for (method, path, operation) in operations(&document) {
+        let is_public = operation["security"] == json!([]);
+        let has_body = operation["requestBody"].is_object();
+        if is_public && !has_body {
+            continue; // health, pages and documents
+        }
+        let path = path.replace("{id}", service["id"].as_str().unwrap());
+        let path = format!("{path}?surprise=1");
+        let body = if has_body { "{}" } else { "" };
+        let answer = user.send(method.clone(), &path, body).await;
+        if path.contains("/admin/") {
+            answer.problem(403, "admins-only");
+            continue;
+        }
+        answer.problem(422, "validation-failed");
+        let wrong = answer.wrong_fields();
+        assert!(
+            wrong.contains(&"surprise".to_owned()),
+            "{method} {path}: {wrong:?}"
+        );
+        asked += 1;
+    }
+    assert!(asked > 15, "{asked}");
+    user.show(&service).await.expect(200);
+}

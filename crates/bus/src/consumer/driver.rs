@@ -8,6 +8,7 @@ use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Wanted;
@@ -19,15 +20,29 @@ use crate::{metric, topology};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the channel's state is looked at, should its end have been missed.
 const PULSE: Duration = Duration::from_secs(1);
+/// Whoever declares a queue may start later than its consumers: so long after the start an absent
+/// one is no news.
+const MAY_BE_ABSENT: Duration = Duration::from_secs(20);
 /// AMQP's code for a queue that is not there.
 const NOT_FOUND: u16 = 404;
+
+/// What a driver tells whoever holds the subscription.
+#[derive(Debug)]
+pub(super) struct Says {
+    /// Nothing is consumed now, as was wished.
+    pub(super) idle: watch::Sender<bool>,
+    /// Why nothing is consumed though it is wished.
+    pub(super) trouble: watch::Sender<Option<String>>,
+}
 
 pub(super) struct Driver {
     link: Link,
     source: Arc<Source>,
     wanted: watch::Receiver<Wanted>,
     deliveries: mpsc::Sender<Delivery>,
-    idle: watch::Sender<bool>,
+    says: Says,
+    /// The queue was absent when the session ended.
+    is_absent: bool,
 }
 
 /// Why a consumer came to its end.
@@ -48,19 +63,21 @@ impl Driver {
         source: Source,
         wanted: watch::Receiver<Wanted>,
         deliveries: mpsc::Sender<Delivery>,
-        idle: watch::Sender<bool>,
+        says: Says,
     ) -> Self {
         Self {
             link,
             source: Arc::new(source),
             wanted,
             deliveries,
-            idle,
+            says,
+            is_absent: false,
         }
     }
 
     pub(super) async fn run(mut self) {
         let mut failures = 0;
+        let quiet_until = Instant::now() + MAY_BE_ABSENT;
         loop {
             let live = tokio::select! {
                 () = self.deliveries.closed() => return,
@@ -73,8 +90,14 @@ impl Driver {
             if lost.delivered_any {
                 failures = 0;
             }
-            let queue = &self.source.queue;
-            tracing::warn!(%queue, reason = %lost.reason, "the consumer was lost: subscribing again");
+            let (queue, reason) = (&self.source.queue, lost.reason);
+            self.trouble
+                .send_replace(Some(format!("{queue}: {reason}")));
+            if std::mem::take(&mut self.is_absent) && Instant::now() < quiet_until {
+                tracing::debug!(%queue, %reason, "the queue is not there yet: subscribing again");
+            } else {
+                tracing::warn!(%queue, %reason, "the consumer was lost: subscribing again");
+            }
             metric::resubscribed(queue);
             if self.stopped_within(backoff(failures)).await {
                 return;
@@ -126,15 +149,19 @@ impl Driver {
         loop {
             let wanted = *self.wanted.borrow_and_update();
             let end = if wanted.paused {
-                self.idle.send_replace(true);
+                self.says.idle.send_replace(true);
                 let end = self.idle(open).await;
-                self.idle.send_replace(false);
+                self.says.idle.send_replace(false);
                 end
             } else {
                 match answered(self.consume(&open.channel, wanted.prefetch)).await {
-                    Ok(consumer) => self.forward(open, consumer).await,
+                    Ok(consumer) => {
+                        self.says.trouble.send_replace(None);
+                        self.forward(open, consumer).await
+                    }
                     Err(fault) => {
-                        if fault.is_not_found() {
+                        self.is_absent = fault.is_not_found();
+                        if self.is_absent {
                             self.declare(open.live).await;
                         }
                         End::Lost(self.note(open.live, fault))
@@ -144,7 +171,10 @@ impl Driver {
             match end {
                 End::Changed => {}
                 End::Cancelled => {
-                    tracing::warn!(queue = %self.source.queue, "the broker cancelled the consumer");
+                    let queue = &self.source.queue;
+                    tracing::warn!(%queue, "the broker cancelled the consumer");
+                    let reason = format!("{queue}: the broker cancelled the consumer");
+                    self.says.trouble.send_replace(Some(reason));
                     metric::resubscribed(&self.source.queue);
                     if self.stopped_within(backoff(0)).await {
                         return None;

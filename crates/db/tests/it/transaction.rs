@@ -94,7 +94,16 @@ async fn a_refused_row_names_its_constraint_and_is_not_tried_again() {
             .is_constraint("counter_n_check")
     );
     assert_eq!(refuse("SELECT * FROM nowhere").await, Failure::Other);
-    assert_eq!(refuse("SELECT 1/0").await, Failure::Other);
+    for value in [
+        "SELECT 1/0",
+        "SELECT 40000::smallint",
+        "SELECT 'x'::uuid",
+        "SELECT '300000-01-01'::timestamptz",
+        "SELECT convert_from('\\xff', 'UTF8')",
+        "SELECT '\"\\u0000\"'::jsonb::text",
+    ] {
+        assert_eq!(refuse(value).await, Failure::Data, "{value}");
+    }
     let sum: i64 = test.value("SELECT sum(n) FROM counter").await;
     assert_eq!(sum, 0, "all of it was rolled back");
 }

@@ -1,81 +1,12 @@
 //! `kill -9` of any one process in the middle loses nothing and repeats no mail.
 
-use std::net::{SocketAddr, TcpListener};
-
 use serde_json::json;
-use testkit::{FakeResend, FakeTarget, Step, TestDb, TestVhost, eventually, eventually::within};
+use testkit::{FakeTarget, Step, TestDb, eventually, eventually::within};
 use tokio::time::Duration;
 
-use crate::programs::Program;
-use crate::stack::{Plan, ready, settings};
+use crate::machines::Machines;
+use crate::stack::Plan;
 use crate::tenant::Tenant;
-
-/// An alerter that was killed while it sent keeps its lease of 60 s.
-const LEASE_RUNS_OUT: Duration = Duration::from_secs(90);
-
-/// Two copies of each process, as programs.
-struct Machines {
-    db: TestDb,
-    _vhost: TestVhost,
-    resend: FakeResend,
-    api: SocketAddr,
-    programs: Vec<(&'static str, Program)>,
-}
-
-impl Machines {
-    async fn start(copies: &[(&'static str, usize)]) -> Self {
-        let (db, vhost) = tokio::join!(TestDb::new(), TestVhost::new());
-        let resend = FakeResend::start().await;
-        let mut settings = settings(
-            &db,
-            &vhost,
-            &resend,
-            &Plan::default().with("SLA_MIN_CHECKS", 100_000),
-        );
-        let port = free_port();
-        settings.insert("APP_PORT".to_owned(), port.to_string());
-        settings.insert("APP_BIND".to_owned(), "127.0.0.1".to_owned());
-        let programs = copies
-            .iter()
-            .flat_map(|&(name, copies)| std::iter::repeat_n(name, copies))
-            .map(|name| (name, Program::start(name, &settings)))
-            .collect();
-        let api = SocketAddr::from(([127, 0, 0, 1], port));
-        ready(api).await;
-        Self {
-            db,
-            _vhost: vhost,
-            resend,
-            api,
-            programs,
-        }
-    }
-
-    /// Waits until so many mails went out.
-    async fn mails(&self, wanted: usize) {
-        within(LEASE_RUNS_OUT, async || {
-            let sent = self.resend.accepted().len();
-            let rows = "SELECT coalesce(string_agg(concat_ws(' ', a.alert_type, d.status, d.attempts, d.last_error), ', '), '') \
-                          FROM alerts a LEFT JOIN deliveries d ON d.alert_id = a.id";
-            if sent == wanted { Ok(()) } else { Err((sent, self.db.value::<String>(rows).await)) }
-        })
-        .await;
-    }
-
-    /// Kills the first copy of `name` and starts it again.
-    fn kill_one(&mut self, name: &str) {
-        let found = self.programs.iter_mut().find(|program| program.0 == name);
-        let (_, program) = found.expect("a program of this name");
-        program.kill();
-        program.restart();
-    }
-}
-
-/// Nobody else takes it in the moment between: tests ask the system for ports, and it goes round.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_any_one_process_loses_no_result_and_no_alert_and_repeats_no_mail() {
@@ -86,7 +17,7 @@ async fn kill_9_of_any_one_process_loses_no_result_and_no_alert_and_repeats_no_m
         ("processor", 2),
         ("alerter", 2),
     ];
-    let mut machines = Machines::start(&copies).await;
+    let mut machines = Machines::start(&copies, &Plan::default()).await;
     let target = FakeTarget::http().await;
     let tenant = Tenant::register(machines.api).await;
     let mut ids = Vec::new();

@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod machines;
 mod programs;
 mod stack;
 mod tenant;
@@ -22,5 +23,6 @@ mod opinion;
 mod probing;
 mod selfcheck;
 mod signature;
+mod soak;
 mod tenancy;
 mod trouble;

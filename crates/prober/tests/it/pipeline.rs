@@ -32,6 +32,27 @@ pub(crate) struct Stage {
 pub(crate) const PROBER_RIGHTS: (&str, &str, &str) =
     ("^$", r"^pulsemon\.(results|dead)$", r"^probe-jobs\.");
 
+fn config(amqp_url: secrecy::SecretString) -> Config {
+    Config {
+        broker: BrokerConfig {
+            amqp_url,
+            ca_file: None,
+        },
+        ops: OpsConfig::any_free_port(),
+        region: "default".into(),
+        pool_size: 100,
+        per_tenant: 50,
+        per_address: 50,
+        allow: AllowRule::parse_list("127.0.0.0/8").unwrap(),
+        deny: vec![],
+        deny_names: vec![],
+        extra_roots: vec![],
+        user_agent: "Pulsemon/0.1".into(),
+        self_check_urls: vec![],
+        name_server: None,
+    }
+}
+
 impl Stage {
     pub(crate) async fn new() -> Self {
         Self::with(|_| ()).await
@@ -43,24 +64,7 @@ impl Stage {
         let (configure, write, read) = PROBER_RIGHTS;
         let amqp_url = vhost.restricted_url(configure, write, read).await;
         let mut stage = Self::without_prober(vhost).await;
-        let mut config = Config {
-            broker: BrokerConfig {
-                amqp_url,
-                ca_file: None,
-            },
-            ops: OpsConfig::any_free_port(),
-            region: "default".into(),
-            pool_size: 100,
-            per_tenant: 50,
-            per_address: 50,
-            allow: AllowRule::parse_list("127.0.0.0/8").unwrap(),
-            deny: vec![],
-            deny_names: vec![],
-            extra_roots: vec![],
-            user_agent: "Pulsemon/0.1".into(),
-            self_check_urls: vec![],
-            name_server: None,
-        };
+        let mut config = config(amqp_url);
         change(&mut config);
         let (shutdown, trigger) = Shutdown::manual();
         stage.prober = tokio::spawn(prober::run(config, stage.clock.clone(), shutdown));
@@ -272,4 +276,30 @@ async fn a_batch_that_comes_again_after_a_lost_connection_is_not_probed_again() 
     assert_eq!(stage.results(1).await[0].config_version, 2);
     assert_eq!((quick.connections(), slow.connections()), (1, 1));
     stage.stop_leaving(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prober_whose_queue_is_absent_is_not_ready_and_says_which() {
+    let vhost = TestVhost::new().await;
+    let (configure, write, read) = PROBER_RIGHTS;
+    let mut config = config(vhost.restricted_url(configure, write, read).await);
+    // Free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    config.ops.listen = listener.local_addr().unwrap();
+    drop(listener);
+    let ops = config.ops;
+    let (shutdown, trigger) = Shutdown::manual();
+    let prober = tokio::spawn(prober::run(config, Clock::system(), shutdown));
+    eventually(async || match runtime::process::ready(ops).await {
+        Err(error) if error.to_string().contains("NOT_FOUND") => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let bus = vhost.bus().await;
+    eventually(async || runtime::process::ready(ops).await).await;
+    vhost.delete_queue("probe-jobs.v1.default").await;
+    eventually(async || runtime::process::ready(ops).await.is_err()).await;
+    trigger.shut_down();
+    prober.await.unwrap().unwrap();
+    bus.close().await;
 }

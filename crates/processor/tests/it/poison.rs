@@ -77,6 +77,47 @@ async fn a_result_that_only_the_database_refuses_is_found_among_its_neighbours()
 }
 
 #[tokio::test]
+async fn what_the_database_cannot_do_for_anybody_is_held_and_told_and_never_poison() {
+    let world = World::running(1).await;
+    let service = world.service().await;
+    let rename = "ALTER TABLE probe_results RENAME TO";
+    world.execute(&format!("{rename} elsewhere")).await;
+    world.publish(&service.slots(&[Up, Up])).await;
+    eventually(|| async { world.readiness(0).await.contains("results are held") }).await;
+    assert_eq!(world.bus.depth(DEAD).await.unwrap(), 0);
+    world
+        .execute("ALTER TABLE elsewhere RENAME TO probe_results")
+        .await;
+    world.rows(2).await;
+    eventually(|| async { world.readiness(0).await == "ready" }).await;
+    assert_eq!(world.bus.depth(DEAD).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_result_that_fails_while_its_neighbours_pass_is_buried_even_if_they_come_later() {
+    let world = World::running(1).await;
+    let (bad, good) = (world.service().await, world.service().await);
+    world
+        .execute(&format!(
+            "CREATE FUNCTION no_luck() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 RAISE EXCEPTION 'an index is broken' USING ERRCODE = 'XX002'; END $$; \
+             CREATE TRIGGER no_luck BEFORE INSERT ON probe_results FOR EACH ROW \
+                 WHEN (NEW.service_id = '{}') EXECUTE FUNCTION no_luck()",
+            bad.id
+        ))
+        .await;
+    world.publish(&bad.slots(&[Up])).await;
+    eventually(|| async { world.readiness(0).await.contains("results are held") }).await;
+    assert_eq!(world.bus.depth(DEAD).await.unwrap(), 0, "it is alone");
+    world.take(&good.slots(&[Up, Up]), 2).await;
+    eventually(|| async { world.bus.depth(DEAD).await.unwrap() == 1 }).await;
+    let letters = world.vhost.take(DEAD, 1).await;
+    assert!(letters[0].body.contains(&bad.id.to_string()));
+    let reason = letters[0].header("x-pulsemon-reason");
+    assert!(reason.contains("an index is broken"), "{reason}");
+}
+
+#[tokio::test]
 async fn results_of_a_service_that_is_gone_are_dropped() {
     let world = World::running(1).await;
     let service = world.service().await;

@@ -1,6 +1,7 @@
 //! A database, a vhost, services in them, and as many processors as a test wants.
 
 use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
 
 use bus::{Bus, Outgoing, Route};
 use chrono::TimeDelta;
@@ -12,6 +13,7 @@ use models::probe::{ErrorKind, Outcome, Phases, ProbeError, ProbeKind, ProbeResu
 use models::signature::{Keys, Proof};
 use models::window::hour_of;
 use processor::Config;
+use runtime::env::OpsConfig;
 use runtime::{Clock, ClockShift, Shutdown, Trigger};
 use secrecy::ExposeSecret as _;
 use testkit::{TestDb, TestVhost, eventually};
@@ -33,10 +35,17 @@ pub(crate) struct World {
     /// One session for all questions: opening one costs more than a hundred of them.
     session: Mutex<tokio_postgres::Client>,
     running: Vec<(Trigger, JoinHandle<anyhow::Result<()>>)>,
+    ops: Vec<OpsConfig>,
     /// First moment of the present hour: open as long as the test takes.
     pub(crate) start: Time,
     /// When the world was made.
     pub(crate) now: Time,
+}
+
+/// Free a moment ago.
+fn free_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
 }
 
 impl World {
@@ -52,6 +61,7 @@ impl World {
             shift: ClockShift::new(),
             settings: Vec::new(),
             running: Vec::new(),
+            ops: Vec::new(),
             start: hour_of(now),
             now,
         }
@@ -76,9 +86,18 @@ impl World {
         for _ in 0..count {
             let (shutdown, trigger) = Shutdown::manual();
             let clock = Clock::with_shift(self.shift.clone());
-            let run = processor::run(self.config(), clock, shutdown);
+            let mut config = self.config();
+            config.ops.listen = free_port();
+            self.ops.push(config.ops);
+            let run = processor::run(config, clock, shutdown);
             self.running.push((trigger, tokio::spawn(run)));
         }
+    }
+
+    /// What the `/readyz` of a processor says: `ready`, or why not.
+    pub(crate) async fn readiness(&self, processor: usize) -> String {
+        let answer = runtime::process::ready(self.ops[processor]).await;
+        answer.map_or_else(|error| error.to_string(), |()| "ready".to_owned())
     }
 
     fn config(&self) -> Config {
@@ -88,9 +107,7 @@ impl World {
             ("JOB_SIGNING_KEY", KEY.to_owned()),
         ]);
         vars.extend(self.settings.iter().cloned());
-        let mut config = Config::from_env(&vars).unwrap();
-        config.ops = runtime::env::OpsConfig::any_free_port();
-        config
+        Config::from_env(&vars).unwrap()
     }
 
     /// Stops all processors; what they had taken and not committed is back in the queue.

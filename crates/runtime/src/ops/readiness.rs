@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::Shutdown;
 
@@ -28,10 +30,24 @@ impl State {
     }
 }
 
+/// How long what a process depends on may need to answer for the first time before that is worth a
+/// warning: a start waits for others that start beside it.
+const STARTING: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+struct Known {
+    state: State,
+    /// It has been ready before.
+    was_ready: bool,
+    /// The state is in the log as loudly as it deserves.
+    told: bool,
+}
+
 /// The dependencies of one process, set by whoever watches them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Readiness {
-    states: Arc<RwLock<BTreeMap<&'static str, State>>>,
+    states: Arc<RwLock<BTreeMap<&'static str, Known>>>,
+    started: Instant,
     shutdown: Shutdown,
 }
 
@@ -39,13 +55,10 @@ impl Readiness {
     /// Names what the process depends on; nothing is ready yet. Once `shutdown` is requested
     /// the process is never ready.
     pub fn new(dependencies: &[&'static str], shutdown: Shutdown) -> Self {
-        let starting = State::NotReady("starting".into());
-        let states = dependencies
-            .iter()
-            .map(|name| (*name, starting.clone()))
-            .collect();
+        let states = dependencies.iter().map(|name| (*name, Known::starting()));
         Self {
-            states: Arc::new(RwLock::new(states)),
+            states: Arc::new(RwLock::new(states.collect())),
+            started: Instant::now(),
             shutdown,
         }
     }
@@ -69,11 +82,21 @@ impl Readiness {
     /// Sets a state and logs it where it is news.
     pub fn set(&self, name: &'static str, state: State) {
         let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
-        if states.get(name) == Some(&state) {
+        let known = states.entry(name).or_insert_with(Known::starting);
+        let is_start = !known.was_ready && self.started.elapsed() < STARTING;
+        if known.state == state && (known.told || is_start) {
             return;
         }
+        known.told = true;
         match &state {
-            State::Ready => tracing::info!(dependency = name, "{name} is ready"),
+            State::Ready => {
+                known.was_ready = true;
+                tracing::info!(dependency = name, "{name} is ready");
+            }
+            State::Degraded(reason) | State::NotReady(reason) if is_start => {
+                known.told = false;
+                tracing::info!(dependency = name, %reason, "{name} does not answer yet");
+            }
             State::Degraded(reason) => {
                 tracing::warn!(dependency = name, %reason, "{name} is away: working without it");
             }
@@ -81,15 +104,28 @@ impl Readiness {
                 tracing::warn!(dependency = name, %reason, "{name} is not ready");
             }
         }
-        states.insert(name, state);
+        known.state = state;
     }
 
     /// All states at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         Snapshot {
-            dependencies: states.clone(),
+            dependencies: states
+                .iter()
+                .map(|(name, known)| (*name, known.state.clone()))
+                .collect(),
             stopping: self.shutdown.is_requested(),
+        }
+    }
+}
+
+impl Known {
+    fn starting() -> Self {
+        Self {
+            state: State::NotReady("starting".into()),
+            was_ready: false,
+            told: false,
         }
     }
 }
@@ -153,6 +189,25 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_answer_yet_is_a_warning_once_the_start_is_over() {
+        let (shutdown, _trigger) = Shutdown::manual();
+        let readiness = Readiness::new(&["postgres"], shutdown);
+        let told = |readiness: &Readiness| {
+            readiness.set_not_ready("postgres", "connection refused");
+            let states = readiness.states.read().unwrap();
+            states.get("postgres").unwrap().told
+        };
+        assert!(!told(&readiness), "it may start beside us");
+        tokio::time::advance(STARTING).await;
+        assert!(told(&readiness));
+        readiness.set_ready("postgres");
+        let (shutdown, _trigger) = Shutdown::manual();
+        let readiness = Readiness::new(&["postgres"], shutdown);
+        readiness.set_ready("postgres");
+        assert!(told(&readiness), "it was there and is gone");
+    }
 
     #[test]
     fn one_missing_dependency_is_enough_and_is_named() {

@@ -13,6 +13,15 @@ const GRACE_PAUSES: u32 = 200;
 
 /// Runs a command with our output and no input, and passes its end on. Interrupting us stops it.
 pub(crate) fn run(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<ExitStatus> {
+    run_beside(command, interrupt, || Ok(()))
+}
+
+/// As [`run`], and `tend` is called again and again until it ends.
+pub(crate) fn run_beside(
+    command: &mut Command,
+    interrupt: &Interrupt,
+    mut tend: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<ExitStatus> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command
         .stdin(Stdio::null())
@@ -26,6 +35,7 @@ pub(crate) fn run(command: &mut Command, interrupt: &Interrupt) -> anyhow::Resul
         if interrupt.is_requested() {
             break;
         }
+        tend()?;
         pause();
     }
     ask_group_to_stop(child.id(), Stop::Terminate);

@@ -3,14 +3,15 @@
 //! A process id alone proves nothing, ids are used again; so the file also holds when the process
 //! was born, and only a process with that very birth is ever signalled.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use super::orphans;
 use super::signal::{Stop, ask_to_stop, is_alive, kill_group};
+use super::{Spec, orphans};
 use crate::interrupt::Interrupt;
 use crate::say;
 
@@ -22,17 +23,25 @@ const LEFTOVER_DEADLINE: Duration = Duration::from_secs(30);
 struct Record {
     pid: u32,
     stop: Stop,
+    /// As in its [`super::Spec`].
+    layer: u8,
     birth: String,
 }
 
 /// Notes that this program runs.
-pub(crate) fn write(dir: &Path, name: &str, pid: u32, stop: Stop) -> anyhow::Result<()> {
+pub(crate) fn write(dir: &Path, spec: &Spec, pid: u32) -> anyhow::Result<()> {
     let Some(birth) = birth(pid) else {
         return Ok(()); // Dead already: nothing to find later.
     };
-    let path = path(dir, name);
-    std::fs::write(&path, Record { pid, stop, birth }.to_line())
-        .with_context(|| format!("write {}", path.display()))
+    let path = path(dir, &spec.name);
+    let (stop, layer) = (spec.stop, spec.layer);
+    let record = Record {
+        pid,
+        stop,
+        layer,
+        birth,
+    };
+    std::fs::write(&path, record.to_line()).with_context(|| format!("write {}", path.display()))
 }
 
 /// Forgets a program that has ended.
@@ -42,7 +51,8 @@ pub(crate) fn remove(dir: &Path, name: &str) {
     }
 }
 
-/// Stops every program that a killed launcher left behind.
+/// Stops every program that a killed launcher left behind, the youngest layer first: what a
+/// program leans on outlives it.
 pub(crate) fn stop_leftovers(dir: &Path, interrupt: &Interrupt) -> anyhow::Result<()> {
     let entries = std::fs::read_dir(dir).with_context(|| format!("read {}", dir.display()))?;
     let mut leftovers = Vec::new();
@@ -58,7 +68,16 @@ pub(crate) fn stop_leftovers(dir: &Path, interrupt: &Interrupt) -> anyhow::Resul
             }
         }
     }
-    for (path, record) in &leftovers {
+    leftovers.sort_by_key(|(_, record)| Reverse(record.layer));
+    for layer in leftovers.chunk_by(|(_, one), (_, next)| one.layer == next.layer) {
+        stop_layer(layer, interrupt)?;
+    }
+    orphans::kill(dir);
+    Ok(())
+}
+
+fn stop_layer(leftovers: &[(PathBuf, Record)], interrupt: &Interrupt) -> anyhow::Result<()> {
+    for (path, record) in leftovers {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         say::progress(format_args!(
             "    stopping {name} (pid {}), left behind by an earlier run",
@@ -69,13 +88,12 @@ pub(crate) fn stop_leftovers(dir: &Path, interrupt: &Interrupt) -> anyhow::Resul
     interrupt.wait_until(LEFTOVER_DEADLINE, || {
         Ok(!leftovers.iter().any(|(_, record)| record.still_runs()))
     })?;
-    for (path, record) in &leftovers {
+    for (path, record) in leftovers {
         // The group outlives its leader where the leader was killed.
         kill_group(record.pid);
         interrupt.wait_until(LEFTOVER_DEADLINE, || Ok(!record.still_runs()))?;
         std::fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
     }
-    orphans::kill(dir);
     Ok(())
 }
 
@@ -93,19 +111,25 @@ impl Record {
             Stop::Terminate => "TERM",
             Stop::Interrupt => "INT",
         };
-        format!("{} {stop} {}\n", self.pid, self.birth)
+        format!("{} {stop} {} {}\n", self.pid, self.layer, self.birth)
     }
 
     fn parse(line: &str) -> Option<Self> {
-        let mut words = line.trim_end().splitn(3, ' ');
+        let mut words = line.trim_end().splitn(4, ' ');
         let pid = words.next()?.parse().ok()?;
         let stop = match words.next()? {
             "TERM" => Stop::Terminate,
             "INT" => Stop::Interrupt,
             _ => return None,
         };
+        let layer = words.next()?.parse().ok()?;
         let birth = words.next()?.to_owned();
-        Some(Self { pid, stop, birth })
+        Some(Self {
+            pid,
+            stop,
+            layer,
+            birth,
+        })
     }
 }
 
@@ -139,13 +163,17 @@ fn start_ticks(stat: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
+    use crate::process::Output;
 
     #[test]
     fn a_record_survives_its_file() {
         let record = Record {
             pid: 42,
             stop: Stop::Interrupt,
+            layer: 3,
             birth: "boot 1234 with spaces".to_owned(),
         };
         assert_eq!(Record::parse(&record.to_line()), Some(record));
@@ -167,10 +195,60 @@ mod tests {
         let mut record = Record {
             pid: ours,
             stop: Stop::Terminate,
+            layer: 0,
             birth: birth(ours).unwrap(),
         };
         assert!(record.still_runs());
         record.birth.push('0');
         assert!(!record.still_runs());
+    }
+
+    /// A shell that notes its end in `told` when it is asked to stop.
+    fn program(name: &str, layer: u8, told: &Path) -> Spec {
+        let script = format!(
+            "trap 'sleep 0.2; echo {name} >> {}; exit 0' TERM; echo up; while :; do sleep 0.02; done",
+            told.display()
+        );
+        Spec {
+            name: name.to_owned(),
+            program: "sh".into(),
+            args: vec!["-c".into(), script.into()],
+            env: Vec::new(),
+            without: Vec::new(),
+            account: None,
+            output: Output::Console,
+            stop: Stop::Terminate,
+            layer,
+        }
+    }
+
+    #[test]
+    fn leftovers_stop_in_the_reverse_order_of_their_start() {
+        let dir = std::env::temp_dir().join(format!("pulsemon-records-{}", std::process::id()));
+        let (records, told) = (dir.join("run"), dir.join("told"));
+        std::fs::create_dir_all(&records).unwrap();
+        // By name the lowest layer would come first, and all at once in any order.
+        let mut children = Vec::new();
+        for (name, layer) in [("a-epmd", 0), ("b-node", 1), ("c-api", 2)] {
+            let spec = program(name, layer, &told);
+            let mut child = spec.command().unwrap().spawn().unwrap();
+            let mut up = [0; 3];
+            child.stdout.take().unwrap().read_exact(&mut up).unwrap();
+            write(&records, &spec, child.id()).unwrap();
+            children.push(child);
+        }
+        // Whoever started them has died: somebody has to reap them.
+        let reapers: Vec<_> = children
+            .into_iter()
+            .map(|mut child| std::thread::spawn(move || child.wait()))
+            .collect();
+        stop_leftovers(&records, &Interrupt::install().unwrap()).unwrap();
+        for reaper in reapers {
+            reaper.join().unwrap().unwrap();
+        }
+        let told = std::fs::read_to_string(&told).unwrap();
+        assert_eq!(told, "c-api\nb-node\na-epmd\n");
+        assert_eq!(std::fs::read_dir(&records).unwrap().count(), 0);
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

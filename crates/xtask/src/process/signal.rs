@@ -7,7 +7,8 @@ use rustix::process::{self, Pid, Signal, kill_process_group, test_kill_process};
 pub(crate) enum Stop {
     /// SIGTERM: most programs.
     Terminate,
-    /// SIGINT: PostgreSQL's fast shutdown (its SIGTERM waits for every client to leave).
+    /// SIGINT: PostgreSQL's fast shutdown (its SIGTERM waits for every client to leave), and our
+    /// own processes' (their SIGTERM waits for load balancers).
     Interrupt,
 }
 

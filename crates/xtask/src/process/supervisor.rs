@@ -175,7 +175,7 @@ impl Program {
         if let Some(pipe) = child.stderr.take() {
             readers.push(follow(name, pipe, &self.tail)?);
         }
-        record::write(records, name, child.id(), self.spec.stop)?;
+        record::write(records, &self.spec, child.id())?;
         self.state = State::Runs {
             child,
             since: Instant::now(),

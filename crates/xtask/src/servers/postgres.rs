@@ -37,6 +37,13 @@ const THROWAWAY: [&str; 6] = [
 /// For `up`: five processes with several copies of each.
 const DURABLE: [&str; 2] = ["max_connections=300", "shared_buffers=256MB"];
 
+/// For both: a failed statement's text and the row that it met hold what tenants typed.
+const DISCREET: [&str; 3] = [
+    "log_min_error_statement=panic",
+    "log_error_verbosity=terse",
+    "log_parameter_max_length_on_error=0",
+];
+
 /// A planned private instance: where it is, and how to reach it.
 #[derive(Debug)]
 pub(crate) struct Postgres {
@@ -171,6 +178,7 @@ impl Postgres {
         };
         for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories="]
             .iter()
+            .chain(&DISCREET)
             .chain(settings)
         {
             args.extend(["-c".into(), setting.into()]);

@@ -90,7 +90,8 @@ fn spec(process: Process, name: &str, ops_port: u16, settings: &Settings) -> Spe
         without: Vec::new(),
         account: None,
         output: Output::Console,
-        stop: Stop::Terminate,
+        // As Ctrl-C at its own terminal: no load balancer has to notice first.
+        stop: Stop::Interrupt,
         layer: LAYER,
     }
 }

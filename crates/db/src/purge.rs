@@ -100,6 +100,14 @@ pub enum Aged {
     AuditLog,
     /// Counters of requests, by the end of their window.
     RateLimits,
+    /// Sessions, by their expiry.
+    Sessions,
+    /// Tokens of mailed links, by their expiry.
+    MailTokens,
+    /// Wanted changes of address, by their expiry.
+    EmailChanges,
+    /// Account mail, by its creation.
+    AccountMail,
 }
 
 /// Deletes at most `limit` rows older than `before` and returns how many went.
@@ -130,6 +138,23 @@ pub async fn delete_aged(
         Aged::RateLimits => {
             "DELETE FROM rate_limits WHERE key IN \
              (SELECT key FROM rate_limits WHERE ends_at < $1 LIMIT $2) AND ends_at < $1"
+        }
+        Aged::Sessions => {
+            "DELETE FROM sessions WHERE id IN \
+             (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2) AND expires_at < $1"
+        }
+        Aged::MailTokens => {
+            "DELETE FROM mail_tokens WHERE id IN \
+             (SELECT id FROM mail_tokens WHERE expires_at < $1 LIMIT $2)"
+        }
+        Aged::EmailChanges => {
+            "DELETE FROM email_changes WHERE user_id IN \
+             (SELECT user_id FROM email_changes WHERE expires_at < $1 LIMIT $2) \
+             AND expires_at < $1"
+        }
+        Aged::AccountMail => {
+            "DELETE FROM deliveries WHERE id IN \
+             (SELECT id FROM deliveries WHERE lane = 'account' AND created_at < $1 LIMIT $2)"
         }
     };
     statement::<()>(sql)

@@ -4,6 +4,7 @@
 //! Start with [`service`] and [`slot`] (what is due when), go on with [`probe`] and [`message`]
 //! (what travels), and end with `evaluate` (what a result means).
 
+pub mod account_mail;
 pub mod alert;
 pub mod audit;
 pub mod certificate;
@@ -13,6 +14,7 @@ pub mod health;
 pub mod histogram;
 pub mod id;
 pub mod interval;
+pub mod mail_token;
 pub mod message;
 pub mod probe;
 pub mod service;

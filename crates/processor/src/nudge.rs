@@ -59,6 +59,7 @@ pub(crate) async fn publish(bus: Bus, mut waiting: mpsc::Receiver<Uuid>) {
 fn message(alert: Uuid) -> Option<Outgoing> {
     let nudge = AlertNudge {
         alert_id: AlertId(alert),
+        lane: None,
     };
     Outgoing::json(Route::Alerts, alert, &nudge)
         .inspect_err(|error| tracing::warn!(%error, "a nudge cannot be encoded"))

@@ -26,6 +26,9 @@ const BREATH: Duration = Duration::from_millis(50);
 /// How long after a failure the hourly part is tried again.
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
 
+/// How long account mail is kept once it was asked for: it tells an operator whether it went out.
+const ACCOUNT_MAIL: TimeDelta = TimeDelta::days(30);
+
 /// For how long what is kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keep {
@@ -107,7 +110,11 @@ async fn upkeep(parts: &Parts, now: Time, keep: Keep) -> anyhow::Result<()> {
     delete_aged(parts, Aged::Alerts, oldest).await?;
     delete_aged(parts, Aged::RefreshTokens, now).await?;
     delete_aged(parts, Aged::AuditLog, now - keep.audit).await?;
-    delete_aged(parts, Aged::RateLimits, now).await
+    delete_aged(parts, Aged::RateLimits, now).await?;
+    delete_aged(parts, Aged::Sessions, now).await?;
+    delete_aged(parts, Aged::MailTokens, now).await?;
+    delete_aged(parts, Aged::EmailChanges, now).await?;
+    delete_aged(parts, Aged::AccountMail, now - ACCOUNT_MAIL).await
 }
 
 async fn delete_aged(parts: &Parts, what: Aged, before: Time) -> anyhow::Result<()> {
@@ -117,6 +124,10 @@ async fn delete_aged(parts: &Parts, what: Aged, before: Time) -> anyhow::Result<
         Aged::RefreshTokens => "refresh_tokens",
         Aged::AuditLog => "audit_log",
         Aged::RateLimits => "rate_limits",
+        Aged::Sessions => "sessions",
+        Aged::MailTokens => "mail_tokens",
+        Aged::EmailChanges => "email_changes",
+        Aged::AccountMail => "account_mail",
     };
     loop {
         let mut conn = parts.db.conn().await?;

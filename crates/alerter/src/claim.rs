@@ -3,12 +3,15 @@
 //! One short transaction: lock due deliveries, read the world, decide each, render what is sent
 //! for the first time, take the lease. Sending happens outside any transaction (`send.rs`).
 
+mod account;
+
 use std::collections::HashMap;
 
 use db::deliveries::claim::{self as rows, Due, World};
 use models::Time;
 use models::alert::{AlertFacts, DeliveryStatus, EndReason};
 use models::id::DeliveryId;
+use runtime::env::EmailVerification;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -191,14 +194,11 @@ fn letter(
     world: &World,
     now: Time,
 ) -> Result<(Letter, serde_json::Value), End> {
-    if lane == Lane::Alert {
-        judge(world)?;
+    if lane == Lane::Account {
+        return account::letter(worker, due, world, now);
     }
-    if retry::is_over(due.first_attempt_at, now) {
-        let reason = format!("given up after {} attempts", due.attempts);
-        return Err(End::Failed(reason));
-    }
-    let unusable = |error: &dyn std::fmt::Display| End::Failed(format!("cannot be sent: {error}"));
+    judge(world, worker.verification)?;
+    require_time(due, now)?;
     if let Some(stored) = &due.rendered {
         let letter = serde_json::from_value(stored.clone()).map_err(|error| unusable(&error))?;
         return Ok((letter, stored.clone()));
@@ -229,8 +229,21 @@ fn letter(
     Ok((letter, stored))
 }
 
+/// Whether it may still be tried.
+fn require_time(due: &Due, now: Time) -> Result<(), End> {
+    if retry::is_over(due.first_attempt_at, now) {
+        let reason = format!("given up after {} attempts", due.attempts);
+        return Err(End::Failed(reason));
+    }
+    Ok(())
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> End {
+    End::Failed(format!("cannot be sent: {error}"))
+}
+
 /// Whether an alert is still wanted in this world.
-pub(crate) fn judge(world: &World) -> Result<(), End> {
+fn judge(world: &World, verification: EmailVerification) -> Result<(), End> {
     match world.service_is_active {
         None => return Err(End::Suppressed("the service was deleted")),
         Some(false) => return Err(End::Suppressed("the service is paused")),
@@ -243,6 +256,9 @@ pub(crate) fn judge(world: &World) -> Result<(), End> {
     }
     if world.owner_is_locked != Some(false) {
         return Err(End::Suppressed("the owner's account is locked or gone"));
+    }
+    if verification.is_required() && world.owner_is_verified != Some(true) {
+        return Err(End::Suppressed("the owner's address is not confirmed"));
     }
     let followed = world.followed_status.as_deref();
     if world.follows && followed != Some(DeliveryStatus::Sent.as_str()) {
@@ -266,13 +282,34 @@ mod tests {
             incident_ended_at: None,
             incident_failed_checks: None,
             incident_end_reason: None,
+            owner_is_verified: Some(false),
+            account_facts: None,
+            token: None,
         }
     }
 
     fn is_suppressed(change: impl FnOnce(&mut World)) -> bool {
         let mut world = world();
         change(&mut world);
-        matches!(judge(&world), Err(End::Suppressed(_)))
+        matches!(
+            judge(&world, EmailVerification::Off),
+            Err(End::Suppressed(_))
+        )
+    }
+
+    #[test]
+    fn an_address_that_has_to_be_confirmed_and_is_not_gets_nothing() {
+        let judged = |verified: bool, verification| {
+            let owner_is_verified = Some(verified);
+            let world = World {
+                owner_is_verified,
+                ..world()
+            };
+            judge(&world, verification).is_ok()
+        };
+        assert!(judged(false, EmailVerification::Off));
+        assert!(judged(true, EmailVerification::Required));
+        assert!(!judged(false, EmailVerification::Required));
     }
 
     #[test]

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
+use models::account_mail::LinkPurpose;
 use models::id::ServiceId;
-use runtime::env::{BrokerConfig, DatabaseConfig, EnvErrors, OpsConfig, Reader, Vars};
+use runtime::env::{
+    AppEnv, BrokerConfig, DatabaseConfig, EmailVerification, EnvErrors, KeyPair, OpsConfig, Reader,
+    Vars,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -25,6 +29,10 @@ pub struct Config {
     pub mail: MailConfig,
     /// Under which address people reach the product.
     pub links: Links,
+    /// Whether unconfirmed addresses get no mail about services.
+    pub verification: EmailVerification,
+    /// `SECRETS_KEY`: what tokens in mailed links follow from.
+    pub token_keys: KeyPair,
     /// How often rows are looked at without a nudge. Not in the environment: a second is right
     /// for everyone but a test that has no second.
     pub sweep_every: Duration,
@@ -61,14 +69,19 @@ pub enum TransportConfig {
     },
 }
 
-/// The address that links in mails begin with.
-#[derive(Debug, Clone, Default)]
+/// The addresses that links in mails begin with.
+#[derive(Debug, Clone)]
 pub struct Links {
-    base: Option<Url>,
+    /// A frontend's.
+    frontend: Option<Url>,
+    /// The api's.
+    api: Url,
 }
 
 const RESEND_URL: &str = "https://api.resend.com";
 const OUTBOX: &str = "./outbox";
+/// Where the api is on a developer's machine.
+const LOCAL_API: &str = "http://127.0.0.1:8080";
 /// Good enough for an outbox; a real server wants a real sender.
 const LOCAL_SENDER: &str = "Pulsemon <alerts@localhost>";
 
@@ -83,7 +96,10 @@ impl Config {
         let broker = BrokerConfig::read(&reader);
         let ops = OpsConfig::read(&reader);
         let mail = MailConfig::read(&reader);
-        let links = Links::read(&reader);
+        let app_env = AppEnv::read(&reader);
+        let links = Links::read(&reader, app_env);
+        let verification = EmailVerification::read(&reader, app_env);
+        let token_keys = KeyPair::required(&reader, "SECRETS_KEY");
         reader.finish(|| {
             Some(Self {
                 database: database?,
@@ -91,6 +107,8 @@ impl Config {
                 ops: ops?,
                 mail: mail?,
                 links: links?,
+                verification: verification?,
+                token_keys: token_keys?,
                 sweep_every: SWEEP_EVERY,
             })
         })
@@ -158,17 +176,33 @@ fn web_url(reader: &Reader<'_>, name: &str, default: Option<&str>) -> Option<Opt
 }
 
 impl Links {
-    /// `FRONTEND_URL`, or else no links: the api has no page that a person could open.
-    fn read(reader: &Reader<'_>) -> Option<Self> {
-        let base = web_url(reader, "FRONTEND_URL", None)?;
-        Some(Self { base })
+    /// `FRONTEND_URL`, and `APP_BASE_URL` for what leads to the api's own pages without one.
+    fn read(reader: &Reader<'_>, app_env: Option<AppEnv>) -> Option<Self> {
+        let frontend = web_url(reader, "FRONTEND_URL", None)?;
+        let is_production = app_env.is_some_and(AppEnv::is_production);
+        let default = (!is_production || frontend.is_some()).then_some(LOCAL_API);
+        match web_url(reader, "APP_BASE_URL", default)? {
+            Some(api) => Some(Self { frontend, api }),
+            None => reader.refuse(
+                "APP_BASE_URL",
+                "is required in production without FRONTEND_URL: links in account mail begin with it",
+            ),
+        }
     }
 
-    /// Where a person sees more about a service.
+    /// Where a person sees more about a service; the api has no page for that.
     #[must_use]
     pub fn dashboard(&self, service: ServiceId) -> Option<String> {
-        let base = self.base.as_ref()?.as_str().trim_end_matches('/');
+        let base = self.frontend.as_ref()?.as_str().trim_end_matches('/');
         Some(format!("{base}/dashboard/{service}"))
+    }
+
+    /// Where a person uses the token of an account mail.
+    #[must_use]
+    pub fn account(&self, purpose: LinkPurpose, token: &str) -> String {
+        let base = self.frontend.as_ref().unwrap_or(&self.api).as_str();
+        let (base, path) = (base.trim_end_matches('/'), purpose.path());
+        format!("{base}{path}?token={token}")
     }
 }
 

@@ -48,6 +48,16 @@ impl Letter {
         }
     }
 
+    /// The same, with `value` in the place of `mark`.
+    #[must_use]
+    pub fn with(self, mark: &str, value: &str) -> Self {
+        Self {
+            text: self.text.replace(mark, value),
+            html: self.html.replace(mark, value),
+            ..self
+        }
+    }
+
     /// The body of Resend's `POST /emails`.
     ///
     /// # Errors

@@ -27,7 +27,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bus::{Bus, BusConfig, Declares};
 use db::Db;
+use models::mail_token::TokenKey;
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
+use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
 pub use config::{Config, Links, MailConfig, TransportConfig};
@@ -66,13 +68,13 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
 /// All that the process does, until it was asked to stop and has finished what was in flight.
 async fn work(worker: &Arc<Worker>, bus: &Bus, readiness: Readiness, shutdown: &Shutdown) {
     let wake = Arc::new(Notify::new());
-    let account_wake = Arc::new(Notify::new()); // nobody nudges that lane
+    let account_wake = Arc::new(Notify::new());
     let stop = || shutdown.clone();
     let worker = || Arc::clone(worker);
     tokio::join!(
         lane::work(worker(), Lane::Alert, Arc::clone(&wake), stop()),
-        lane::work(worker(), Lane::Account, account_wake, stop()),
-        nudge::listen(bus.clone(), Arc::clone(&wake), stop()),
+        lane::work(worker(), Lane::Account, Arc::clone(&account_wake), stop()),
+        nudge::listen(bus.clone(), Arc::clone(&wake), account_wake, stop()),
         watch::held_alerts(worker(), wake, stop()),
         watch::backlog(worker(), stop()),
         watch::database(worker(), readiness.clone(), stop()),
@@ -107,7 +109,15 @@ async fn worker(config: Config, clock: Clock) -> anyhow::Result<Worker> {
     let settings = db::Settings::from_url(&config.database.connection_url())
         .context("read the database's settings")?
         .application_name(NAME);
+    let keys = &config.token_keys;
+    let keys = [Some(&keys.current), keys.previous.as_ref()];
+    let token_keys = keys
+        .into_iter()
+        .flatten()
+        .map(|key| TokenKey::new(key.expose_secret().as_bytes()));
     Ok(Worker {
+        token_keys: token_keys.collect::<Result<_, _>>()?,
+        verification: config.verification,
         db: Db::connect(&settings).context("set up the database pool")?,
         clock,
         transport: channels::Transport::open(&config.mail.transport).await?,

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use bus::{Bus, Route};
-use models::message::AlertNudge;
+use models::message::{AlertNudge, NudgedLane};
 use runtime::Shutdown;
 use tokio::sync::Notify;
 
 /// A nudge is settled as soon as it is read; a few at a time are plenty.
 const PREFETCH: u16 = 100;
 
-/// Wakes the alert lane for every nudge, until asked to stop.
-pub(crate) async fn listen(bus: Bus, wake: Arc<Notify>, shutdown: Shutdown) {
+/// Wakes the lane that a nudge is for, until asked to stop.
+pub(crate) async fn listen(
+    bus: Bus,
+    wake: Arc<Notify>,
+    account_wake: Arc<Notify>,
+    shutdown: Shutdown,
+) {
     let mut nudges = bus.subscribe(Route::Alerts, PREFETCH);
     loop {
         let delivery = tokio::select! {
@@ -24,7 +29,10 @@ pub(crate) async fn listen(bus: Bus, wake: Arc<Notify>, shutdown: Shutdown) {
         match bus::decode::<AlertNudge>(&delivery) {
             Ok(nudge) => {
                 tracing::debug!(alert.id = %nudge.alert_id, "nudged");
-                wake.notify_one();
+                match nudge.lane {
+                    Some(NudgedLane::Account) => account_wake.notify_one(),
+                    Some(NudgedLane::Other) | None => wake.notify_one(),
+                }
                 delivery.ack().await;
             }
             Err(error) => {

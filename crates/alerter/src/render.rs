@@ -5,6 +5,7 @@
 //! the two templates say how it looks. Tenants' strings pass through `words::clean` here and
 //! through the template's escaping in HTML.
 
+pub mod account;
 mod failure_streak;
 mod recovery;
 mod sla_breach;

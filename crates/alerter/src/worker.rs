@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use db::Db;
 use lettre::message::Mailbox;
+use models::mail_token::TokenKey;
 use runtime::Clock;
+use runtime::env::EmailVerification;
 use tokio::sync::watch;
 
 use crate::channels::Transport;
@@ -18,6 +20,9 @@ pub(crate) struct Worker {
     pub(crate) transport: Transport,
     pub(crate) from: Mailbox,
     pub(crate) links: Links,
+    pub(crate) verification: EmailVerification,
+    /// The keys that tokens of links may follow from, the newest first.
+    pub(crate) token_keys: Vec<TokenKey>,
     pub(crate) gate: Gate,
     pub(crate) sweep_every: Duration,
 }

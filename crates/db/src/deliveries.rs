@@ -1,5 +1,6 @@
 //! Deliveries: one per alert and channel, and account mail in a lane of its own.
 
+pub mod account;
 pub mod claim;
 
 use chrono::{DateTime, Utc};

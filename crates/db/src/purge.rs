@@ -102,6 +102,14 @@ pub enum Aged {
     RateLimits,
     /// Answers kept for an `Idempotency-Key`, by their creation.
     IdempotencyKeys,
+    /// Sessions, by their expiry.
+    Sessions,
+    /// Tokens of mailed links, by their expiry.
+    MailTokens,
+    /// Wanted changes of address, by their expiry.
+    EmailChanges,
+    /// Account mail, by its creation.
+    AccountMail,
 }
 
 /// Deletes at most `limit` rows older than `before` and returns how many went.
@@ -136,6 +144,23 @@ pub async fn delete_aged(
         Aged::IdempotencyKeys => {
             "DELETE FROM idempotency_keys WHERE (user_id, key) IN \
              (SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)"
+        }
+        Aged::Sessions => {
+            "DELETE FROM sessions WHERE id IN \
+             (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2) AND expires_at < $1"
+        }
+        Aged::MailTokens => {
+            "DELETE FROM mail_tokens WHERE id IN \
+             (SELECT id FROM mail_tokens WHERE expires_at < $1 LIMIT $2)"
+        }
+        Aged::EmailChanges => {
+            "DELETE FROM email_changes WHERE user_id IN \
+             (SELECT user_id FROM email_changes WHERE expires_at < $1 LIMIT $2) \
+             AND expires_at < $1"
+        }
+        Aged::AccountMail => {
+            "DELETE FROM deliveries WHERE id IN \
+             (SELECT id FROM deliveries WHERE lane = 'account' AND created_at < $1 LIMIT $2)"
         }
     };
     statement::<()>(sql)

@@ -5,6 +5,7 @@
 //! (what travels), and end with `evaluate` (what a result means) and [`opinion`] (what makes one
 //! void).
 
+pub mod account_mail;
 pub mod alert;
 pub mod audit;
 pub mod certificate;
@@ -15,6 +16,7 @@ pub mod histogram;
 pub mod id;
 pub mod interval;
 pub mod limit;
+pub mod mail_token;
 pub mod message;
 pub mod opinion;
 pub mod probe;

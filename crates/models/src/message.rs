@@ -73,8 +73,22 @@ pub struct ProbeRequest {
 /// A message on `alerts.v1`: there are deliveries to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertNudge {
-    /// Whose deliveries.
+    /// Whose deliveries; of account mail, the delivery itself.
     pub alert_id: AlertId,
+    /// In which lane; left out, it is that of alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<NudgedLane>,
+}
+
+/// A lane that is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NudgedLane {
+    /// Account mail.
+    Account,
+    /// One that a newer release knows.
+    #[serde(other)]
+    Other,
 }
 
 /// A batch is closed at this many items, which share the price of a message on both hops.

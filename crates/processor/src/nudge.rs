@@ -80,7 +80,14 @@ fn message(nudge: Nudge) -> Option<Outgoing> {
     let message = match nudge {
         Nudge::Alert(alert) => {
             let alert_id = AlertId(alert);
-            Outgoing::json(Route::Alerts, alert, &AlertNudge { alert_id })
+            Outgoing::json(
+                Route::Alerts,
+                alert,
+                &AlertNudge {
+                    alert_id,
+                    lane: None,
+                },
+            )
         }
         Nudge::Probe(service) => {
             let service_id = ServiceId(service);

@@ -28,6 +28,7 @@ mod database;
 mod keys;
 mod process;
 mod reader;
+mod verification;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -38,6 +39,7 @@ pub use database::{DatabaseConfig, SslMode};
 pub use keys::KeyPair;
 pub use process::{AppEnv, OpsConfig};
 pub use reader::Reader;
+pub use verification::EmailVerification;
 
 /// Where variables come from: the process' environment, or a test's map.
 pub trait Vars {

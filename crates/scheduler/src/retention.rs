@@ -28,6 +28,8 @@ const AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 /// For how long the answer to an `Idempotency-Key` is given again.
 const ANSWERS: TimeDelta = TimeDelta::hours(24);
+/// How long account mail is kept once it was asked for: it tells an operator whether it went out.
+const ACCOUNT_MAIL: TimeDelta = TimeDelta::days(30);
 
 /// For how long what is kept.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +113,11 @@ async fn upkeep(parts: &Parts, now: Time, keep: Keep) -> anyhow::Result<()> {
     delete_aged(parts, Aged::RefreshTokens, now).await?;
     delete_aged(parts, Aged::AuditLog, now - keep.audit).await?;
     delete_aged(parts, Aged::RateLimits, now).await?;
-    delete_aged(parts, Aged::IdempotencyKeys, now - ANSWERS).await
+    delete_aged(parts, Aged::IdempotencyKeys, now - ANSWERS).await?;
+    delete_aged(parts, Aged::Sessions, now).await?;
+    delete_aged(parts, Aged::MailTokens, now).await?;
+    delete_aged(parts, Aged::EmailChanges, now).await?;
+    delete_aged(parts, Aged::AccountMail, now - ACCOUNT_MAIL).await
 }
 
 async fn delete_aged(parts: &Parts, what: Aged, before: Time) -> anyhow::Result<()> {
@@ -122,6 +128,10 @@ async fn delete_aged(parts: &Parts, what: Aged, before: Time) -> anyhow::Result<
         Aged::AuditLog => "audit_log",
         Aged::RateLimits => "rate_limits",
         Aged::IdempotencyKeys => "idempotency_keys",
+        Aged::Sessions => "sessions",
+        Aged::MailTokens => "mail_tokens",
+        Aged::EmailChanges => "email_changes",
+        Aged::AccountMail => "account_mail",
     };
     loop {
         let mut conn = parts.db.conn().await?;

@@ -6,6 +6,7 @@ fn config(more: &[(&'static str, &'static str)]) -> Result<Config, EnvErrors> {
     let mut vars = HashMap::from([
         ("DATABASE_URL", "postgres://u:p@127.0.0.1/pulsemon"),
         ("AMQP_URL", "amqp://u:p@127.0.0.1:5672/x"),
+        ("SECRETS_KEY", "a-key-of-these-tests-that-is-long-enough"),
     ]);
     vars.extend(more.iter().copied());
     Config::from_env(&vars)
@@ -50,6 +51,8 @@ fn every_wrong_variable_is_named_at_once() {
         ("SMTP_URL", "http://x"),
         ("RESEND_FROM_EMAIL", "x"),
         ("FRONTEND_URL", "x"),
+        ("SECRETS_KEY", "x"),
+        ("EMAIL_VERIFICATION", "x"),
         ("OPS_PORT", "x"),
     ]);
     for name in [
@@ -57,6 +60,8 @@ fn every_wrong_variable_is_named_at_once() {
         "SMTP_URL",
         "RESEND_FROM_EMAIL",
         "FRONTEND_URL",
+        "SECRETS_KEY",
+        "EMAIL_VERIFICATION",
     ] {
         assert!(named.contains(&name.to_owned()), "{name}: {named:?}");
     }
@@ -71,4 +76,25 @@ fn links_lead_to_the_frontend_or_are_left_out() {
     let frontend = ("FRONTEND_URL", "https://app.test/x/");
     let expected = format!("https://app.test/x/dashboard/{id}");
     assert_eq!(link(&[frontend]), Some(expected));
+}
+
+#[test]
+fn account_mail_leads_to_the_frontend_or_else_to_the_api() {
+    let link = |more: &[(&'static str, &'static str)]| {
+        let links = config(more).unwrap().links;
+        links.account(LinkPurpose::ResetPassword, "t0ken")
+    };
+    let api = ("APP_BASE_URL", "https://api.test/");
+    let page = "/auth/reset-password?token=t0ken";
+    assert_eq!(link(&[]), format!("http://127.0.0.1:8080{page}"));
+    assert_eq!(link(&[api]), format!("https://api.test{page}"));
+    let frontend = ("FRONTEND_URL", "https://app.test/x");
+    assert_eq!(link(&[api, frontend]), format!("https://app.test/x{page}"));
+    let production = ("APP_ENV", "production");
+    assert_eq!(wrong(&[production]), ["APP_BASE_URL"]);
+    assert!(config(&[production, frontend]).is_ok());
+    let verification =
+        |more: &[(&'static str, &'static str)]| config(more).unwrap().verification.is_required();
+    assert!(!verification(&[]));
+    assert!(verification(&[production, api]));
 }

@@ -70,6 +70,7 @@ async fn it_hears_nudges_and_buries_what_is_none() {
     let (_, delivery) = world.failure().await;
     let nudge = AlertNudge {
         alert_id: delivery.into(),
+        lane: None,
     };
     let bad = Outgoing::bytes(Route::Alerts, "bad", b"not a nudge".to_vec()).unwrap();
     let good = Outgoing::json(Route::Alerts, "good", &nudge).unwrap();

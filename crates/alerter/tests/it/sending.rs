@@ -171,20 +171,16 @@ async fn account_mail_waits_for_no_alert() {
     alerter.stop().await;
 }
 
-/// A delivery of the other lane, rendered by whoever wanted it sent.
+/// A delivery of the other lane.
 async fn account_mail(world: &World, user: Uuid) -> Uuid {
     let (id, now) = (Uuid::now_v7(), world.now());
-    let letter = serde_json::json!({
-        "from": "a@example.test", "to": "b@example.test", "subject": "s", "text": "t",
-        "html": "h", "message_id": "<x@example.test>", "date": now,
-    });
     world
         .db
         .execute(&format!(
-            "INSERT INTO deliveries (id, lane, user_id, channel, recipient, status, rendered, \
+            "INSERT INTO deliveries (id, lane, user_id, channel, recipient, status, facts, \
                  next_attempt_at, created_at) \
              VALUES ('{id}', 'account', '{user}', 'email', 'b@example.test', 'pending', \
-                 '{letter}', '{now}', '{now}')"
+                 '{{\"mail\": \"address_known\"}}', '{now}', '{now}')"
         ))
         .await;
     id

@@ -18,6 +18,9 @@ use uuid::Uuid;
 /// Nobody listens there: an alerter works without a broker.
 const NO_BROKER: &str = "amqp://u:p@127.0.0.1:1/none";
 
+/// Tokens in mailed links follow from it.
+pub(crate) const SECRETS_KEY: &str = "a-key-of-these-tests-that-is-long-enough";
+
 /// Tests have no second to wait.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 
@@ -95,6 +98,7 @@ impl World {
             ("OPS_PORT".into(), "0".into()),
             ("OPS_BIND".into(), "127.0.0.1".into()),
             ("FRONTEND_URL".into(), "https://pulsemon.test".into()),
+            ("SECRETS_KEY".into(), SECRETS_KEY.into()),
         ])
     }
 

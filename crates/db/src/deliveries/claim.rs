@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::Queryable;
 use diesel::sql_types::{
-    Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+    Array, BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
@@ -97,6 +97,34 @@ pub struct World {
     pub incident_failed_checks: Option<i32>,
     /// Why it ended.
     pub incident_end_reason: Option<String>,
+    /// Whether its owner's address is confirmed.
+    pub owner_is_verified: Option<bool>,
+    /// What account mail says.
+    pub account_facts: Option<serde_json::Value>,
+    /// The token of its link, while it works.
+    pub token: Option<LinkToken>,
+}
+
+/// A row of `mail_tokens`, without what a sender has no use for.
+#[derive(Clone, PartialEq, Queryable)]
+pub struct LinkToken {
+    /// Its id.
+    pub id: Uuid,
+    /// What it follows from.
+    pub seed: Vec<u8>,
+    /// What it is known by.
+    pub token_hash: Vec<u8>,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Without seed and hash.
+impl std::fmt::Debug for LinkToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinkToken")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads what the deliveries `ids` are about.
@@ -114,16 +142,21 @@ pub async fn worlds(conn: &mut Conn, ids: &[Uuid]) -> QueryResult<Vec<World>> {
         Nullable<Timestamptz>,
         Nullable<Integer>,
         Nullable<Text>,
+        Nullable<Bool>,
+        Nullable<Jsonb>,
+        Nullable<(SqlUuid, Binary, Binary, Timestamptz)>,
     )>(
         "SELECT d.id, a.facts, s.is_active, \
                 CASE WHEN u.id IS NOT NULL THEN u.locked_at IS NOT NULL END, \
-                d.follows IS NOT NULL, f.status, i.ended_at, i.failed_checks, i.end_reason \
+                d.follows IS NOT NULL, f.status, i.ended_at, i.failed_checks, i.end_reason, \
+                u.is_verified, d.facts, t.id, t.seed, t.token_hash, t.expires_at \
          FROM deliveries d \
          LEFT JOIN alerts a ON a.id = d.alert_id \
          LEFT JOIN incidents i ON i.id = a.incident_id \
          LEFT JOIN services s ON s.id = d.service_id \
          LEFT JOIN users u ON u.id = d.user_id \
          LEFT JOIN deliveries f ON f.id = d.follows \
+         LEFT JOIN mail_tokens t ON t.id = d.token_id \
          WHERE d.id = ANY ($1)",
     )
     .bind::<Array<SqlUuid>, _>(ids)

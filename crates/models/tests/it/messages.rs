@@ -3,7 +3,7 @@
 
 use models::Time;
 use models::certificate::CertificateFacts;
-use models::message::{AlertNudge, JobBatch, ProbeJob, ProbeRequest, ResultBatch};
+use models::message::{AlertNudge, JobBatch, NudgedLane, ProbeJob, ProbeRequest, ResultBatch};
 use models::probe::{Answers, ErrorKind, Outcome, Phases, ProbeError, ProbeKind, ProbeResult};
 use models::signature::{Proof, Tag};
 use serde::Serialize;
@@ -17,6 +17,7 @@ const RESULTS_SIGNED: &str = include_str!("../golden/results_v1_signed.json");
 const RESULTS_BARE: &str = include_str!("../golden/results_v1_bare.json");
 const PROBE_REQUEST: &str = include_str!("../golden/probe_request_v1.json");
 const ALERT_NUDGE: &str = include_str!("../golden/alert_nudge_v1.json");
+const ACCOUNT_NUDGE: &str = include_str!("../golden/account_nudge_v1.json");
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -231,6 +232,12 @@ fn nudges_v1_parse_and_are_written_alike() {
         "018f3a5b-7c1d-7e2f-8a3b-4c5d6e7f8092"
     );
     assert_writes(&nudge, ALERT_NUDGE);
+    let nudge: AlertNudge = serde_json::from_str(ACCOUNT_NUDGE).unwrap();
+    assert_eq!(nudge.lane, Some(NudgedLane::Account));
+    assert_writes(&nudge, ACCOUNT_NUDGE);
+    let later = ACCOUNT_NUDGE.replace("account", "letters");
+    let nudge: AlertNudge = serde_json::from_str(&later).unwrap();
+    assert_eq!(nudge.lane, Some(NudgedLane::Other));
 }
 
 #[test]

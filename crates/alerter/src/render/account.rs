@@ -1,0 +1,158 @@
+//! What account mail says. One page a kind; the two templates say how it looks.
+
+use askama::Template;
+use models::account_mail::AccountMail;
+
+use super::{MAX_SUBJECT, Rendered, words};
+
+/// What a mail says, before it has a form. Strings of users in it are clean, not escaped.
+struct Page {
+    subject: &'static str,
+    lead: String,
+    /// What the link is called, where there is one.
+    button: &'static str,
+    /// What else to know: until when, and what if it was not you.
+    notes: Vec<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct Html<'a> {
+    page: &'a Page,
+    link: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "account.txt")]
+struct Text<'a> {
+    page: &'a Page,
+    link: Option<&'a str>,
+}
+
+/// Renders a mail. `link` leads to the page where its token is used.
+///
+/// # Errors
+/// Only if a template fails, which writing to memory does not.
+pub fn mail(mail: &AccountMail, link: Option<&str>) -> Result<Rendered, askama::Error> {
+    let page = page(mail);
+    let html = Html { page: &page, link }.render()?;
+    let text = Text { page: &page, link }.render()?;
+    Ok(Rendered {
+        subject: words::one_line(page.subject, MAX_SUBJECT),
+        text,
+        html,
+    })
+}
+
+fn page(mail: &AccountMail) -> Page {
+    match mail {
+        AccountMail::VerifyEmail => Page {
+            subject: "Confirm your e-mail address",
+            lead: "Welcome to Pulsemon. Confirm that this address is yours, then you can log in."
+                .to_owned(),
+            button: "Confirm this address",
+            notes: vec![
+                "The link works once, for 24 hours.",
+                "If you have not registered at Pulsemon, do nothing: without your confirmation the \
+                 account stays closed.",
+            ],
+        },
+        AccountMail::AddressKnown => Page {
+            subject: "You already have an account",
+            lead:
+                "Somebody, perhaps you, wanted to use this address for an account at Pulsemon. It \
+                   has one already."
+                    .to_owned(),
+            button: "",
+            notes: vec![
+                "Log in with your password. If you do not know it any more, ask for a new one on the \
+                 login page: that also confirms the address.",
+                "If it was not you, there is nothing to do: nothing has changed.",
+            ],
+        },
+        AccountMail::ResetPassword => Page {
+            subject: "Choose a new password",
+            lead:
+                "Somebody, hopefully you, has forgotten the password of your account at Pulsemon."
+                    .to_owned(),
+            button: "Choose a new password",
+            notes: vec![
+                "The link works once, for 30 minutes. A new password ends every session.",
+                "If it was not you, do nothing: your password stays as it is.",
+            ],
+        },
+        AccountMail::LeaveAddress { new_email } => Page {
+            subject: "Your account is to move to another address",
+            lead: format!(
+                "Somebody who knows your password wants your account at Pulsemon to move from this \
+                 address to {}. It moves when both addresses have confirmed.",
+                words::clean(new_email)
+            ),
+            button: "Let it move",
+            notes: vec![
+                "The link works once, for 24 hours.",
+                "To refuse, do not follow it: without it nothing moves. If you have not asked for \
+                 this, somebody else knows your password: change it at once, which ends every other \
+                 session and voids this request.",
+            ],
+        },
+        AccountMail::TakeAddress => Page {
+            subject: "Confirm your new e-mail address",
+            lead:
+                "An account at Pulsemon is to move to this address. It moves when both addresses, \
+                   the old one and this one, have confirmed."
+                    .to_owned(),
+            button: "Confirm this address",
+            notes: vec![
+                "The link works once, for 24 hours.",
+                "If you have not asked for this, do nothing: without your confirmation nothing moves.",
+            ],
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    const LINK: &str = "https://app.test/auth/confirm-email?token=abc";
+
+    fn told(about: &AccountMail, link: Option<&str>) -> String {
+        let rendered = mail(about, link).unwrap();
+        format!("Subject: {}\n\n{}", rendered.subject, rendered.text)
+    }
+
+    #[test]
+    fn each_mail_says_what_to_do_until_when_and_what_if_it_was_not_you() {
+        let with = [
+            AccountMail::VerifyEmail,
+            AccountMail::ResetPassword,
+            AccountMail::LeaveAddress {
+                new_email: "new@example.test".to_owned(),
+            },
+            AccountMail::TakeAddress,
+        ];
+        let mut all: Vec<String> = with.iter().map(|mail| told(mail, Some(LINK))).collect();
+        all.push(told(&AccountMail::AddressKnown, None));
+        assert_snapshot!(all.join("\n====\n"));
+    }
+
+    #[test]
+    fn what_a_user_typed_is_escaped_in_html_and_the_link_is_whole() {
+        let about = AccountMail::LeaveAddress {
+            new_email: "a&b'<c>\u{202e}@example.test".to_owned(),
+        };
+        let rendered = mail(&about, Some(LINK)).unwrap();
+        assert!(!rendered.html.contains("<c>") && !rendered.html.contains('\u{202e}'));
+        assert!(
+            rendered.html.contains(&format!("href=\"{LINK}\"")),
+            "{}",
+            rendered.html
+        );
+        assert!(rendered.text.contains(LINK));
+        let none = mail(&AccountMail::AddressKnown, None).unwrap();
+        assert!(!none.html.contains("href"));
+    }
+}

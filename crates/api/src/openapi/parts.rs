@@ -48,7 +48,7 @@ pub(super) fn type_of(kind: &Kind) -> String {
 pub(super) const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 
 /// The header's name in the document's components, and what it says.
-const HEADERS: [(&str, &str, &str, &str); 8] = [
+const HEADERS: [(&str, &str, &str, &str); 9] = [
     (
         "X-Request-Id",
         "string",

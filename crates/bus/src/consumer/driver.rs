@@ -91,7 +91,8 @@ impl Driver {
                 failures = 0;
             }
             let (queue, reason) = (&self.source.queue, lost.reason);
-            self.trouble
+            self.says
+                .trouble
                 .send_replace(Some(format!("{queue}: {reason}")));
             if std::mem::take(&mut self.is_absent) && Instant::now() < quiet_until {
                 tracing::debug!(%queue, %reason, "the queue is not there yet: subscribing again");

@@ -136,5 +136,6 @@ fn question(url: &Url, now: Time) -> ProbeJob {
         follow_redirects: false,
         avoid_prober: None,
         answers: None,
+        signature: None,
     }
 }

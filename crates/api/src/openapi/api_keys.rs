@@ -11,7 +11,8 @@ use crate::views::api_key::{KeyList, NewApiKey};
 const TAG: &str = "api-keys";
 
 pub(super) fn operations() -> Vec<Operation> {
-    let body = json!({"name": "deploy", "scope": "write", "expires_at": "2126-01-31T12:00:00Z"});
+    let body =
+        json!({"name": "deploy", "scope": "write", "expires_at": "2126-01-31T12:00:00.000Z"});
     vec![
         Operation::new(("get", "/api-keys"), "apiKeys", TAG, "Your keys")
             .paged()

@@ -163,11 +163,12 @@ async fn a_user_has_twenty_keys_at_most_and_only_his_own() {
     let app = TestApp::start().await;
     let (user, stranger) = (app.user().await, app.user().await);
     let body = json!({"name": "x", "scope": "read"});
-    let answers: Vec<Answer> = join_all((0..24).map(|_| user.post("/api-keys", &body))).await;
-    assert_eq!(
-        answers.iter().filter(|answer| answer.status == 201).count(),
-        20
-    );
+    for _ in 0..16 {
+        user.post("/api-keys", &body).await.expect(201);
+    }
+    let answers: Vec<Answer> = join_all((0..8).map(|_| user.post("/api-keys", &body))).await;
+    let made = answers.iter().filter(|answer| answer.status == 201);
+    assert_eq!(made.count(), 4);
     for answer in answers.iter().filter(|answer| answer.status != 201) {
         answer.problem(409, "api-key-limit");
     }
@@ -211,8 +212,9 @@ async fn a_machine_counts_as_its_user_and_guessing_ends_soon() {
         token: format!("pmk_{PASSWORD}"),
         ..user.at(&app)
     };
-    let answers = join_all((0..130).map(|_| guess.get("/services"))).await;
-    assert!(answers.iter().any(|answer| answer.status == 401));
+    for _ in 0..100 {
+        guess.get("/services").await.problem(401, "unauthorized");
+    }
     guess
         .get("/services")
         .await

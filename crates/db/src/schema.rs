@@ -364,3 +364,11 @@ diesel::table! {
         created_at -> Timestamptz,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(
+    services,
+    service_state,
+    health,
+    certificates,
+    service_spans,
+);

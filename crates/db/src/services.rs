@@ -2,6 +2,7 @@
 
 pub mod counts;
 pub mod watched;
+pub mod whole;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};

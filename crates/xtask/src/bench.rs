@@ -16,6 +16,8 @@ use crate::up;
 pub(crate) enum Bench {
     /// The whole pipeline at rising rates, beside a bare hyper loop
     Pipeline,
+    /// What requests to the api cost, beside bare actix with one lookup
+    Api,
 }
 
 /// Builds the release programs and the bench, and runs it against private servers that are tuned
@@ -27,7 +29,9 @@ pub(crate) fn bench(
 ) -> anyhow::Result<ExitCode> {
     say::stage("build (the first time takes minutes)", || {
         // As `up` does by default, so that neither builds anew what the other built.
-        up::build(true, interrupt)?;
+        if matches!(bench, Bench::Pipeline) {
+            up::build(true, interrupt)?;
+        }
         once::succeed(cargo_bench(bench).arg("--no-run"), interrupt)
     })?;
     let mut running = TestServers::start(Tuning::Durable, install, interrupt)?;
@@ -42,9 +46,9 @@ pub(crate) fn bench(
 
 fn cargo_bench(bench: Bench) -> std::process::Command {
     let mut command = cargo("bench");
-    command.args(["--package", "e2e", "--bench"]);
-    command.arg(match bench {
-        Bench::Pipeline => "pipeline",
+    command.args(match bench {
+        Bench::Pipeline => ["--package", "e2e", "--bench", "pipeline"],
+        Bench::Api => ["--package", "api", "--bench", "cost"],
     });
     command
 }

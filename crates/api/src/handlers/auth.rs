@@ -1,6 +1,7 @@
 //! Accounts: register, log in, stay logged in, log out.
 
 use actix_web::web::Data;
+use db::audit::Event;
 use db::refresh_tokens::Holder;
 use db::users::{self, User};
 use db::{Conn, Failure, QueryError};
@@ -113,8 +114,7 @@ pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body
         };
         let event = |kind| origin.event(kind, user.id, now);
         if !is_right || user.locked_at.is_some() {
-            let failed = event(AuditEvent::LoginFailed);
-            db::audit::record(&mut *app.conn().await?, &failed).await?;
+            note(&app, event(AuditEvent::LoginFailed));
             return Err(wrong_pair());
         }
         let outdated = verdict == Verdict::Right { outdated: true };
@@ -221,6 +221,19 @@ pub(super) fn logged_in(api: &Api, pair: &Pair) -> Answer {
         refresh_token: pair.refresh_token.clone(),
     };
     Ok(Reply::ok(&pair)?.secret())
+}
+
+/// Remembers a failure after the answer: nobody shall tell by its time that there is an account.
+fn note(api: &Data<Api>, event: Event) {
+    let app = Data::clone(api);
+    let noting = async move {
+        let noted =
+            async { Ok::<_, Problem>(db::audit::record(&mut *app.conn().await?, &event).await?) };
+        if let Err(problem) = noted.await {
+            tracing::warn!(user.id = %event.user, "a failed login is not in the audit log: {problem}");
+        }
+    };
+    drop(api.tasks.spawn_on(noting, &api.home));
 }
 
 fn wrong_pair() -> Problem {

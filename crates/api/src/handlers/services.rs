@@ -2,8 +2,10 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
+use db::services::whole::Question;
 use db::services::{Filter, Service};
 use models::service::Status;
+use models::window::Window;
 
 use super::{NoQuery, PathId, Query};
 use crate::app::Api;
@@ -16,6 +18,8 @@ use crate::input::{self, Body, Fields, NoFields};
 use crate::paging::Page;
 use crate::reply::{Answer, Reply};
 use crate::services::{self, Created, NewService, Patch};
+use crate::views;
+use crate::views::figures::due_since;
 use crate::views::lists::{ProbeAsked, ServiceList};
 use crate::views::service::{Summary, full, watched};
 
@@ -123,13 +127,22 @@ fn position(service: &Service) -> Position {
 pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId, _query: NoQuery) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
-        let mut conn = app.conn().await?;
-        let user = bearer.caller(&mut conn).await?.user.as_uuid();
-        let service = db::services::find(&mut conn, user, id.uuid()?)
-            .await?
-            .ok_or_else(Problem::not_found)?;
-        drop(conn);
-        shown(&app, service).await
+        let id = authorized_id(&app, &bearer, &id).await?;
+        let now = app.clock.now();
+        let window = Window::days(app.config.sla_window_days);
+        let (from, young_since) = due_since(window, now);
+        let question = Question {
+            user: bearer.user().as_uuid(),
+            session: bearer.session(),
+            service: id,
+            spans_since: from,
+            young_since,
+        };
+        let (standing, whole) = db::services::whole::whole(&*app.conn().await?, &question).await?;
+        bearer.admit(standing).await?;
+        let whole = whole.ok_or_else(Problem::not_found)?;
+        let etag = etag::of(&whole.service);
+        Reply::ok(&views::service::whole(whole, from, now))?.with(header::ETAG, etag)
     })
     .await
 }

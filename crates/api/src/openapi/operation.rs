@@ -225,7 +225,7 @@ impl Operation {
 
     /// A tenant's requests are counted, and those of anybody to account routes.
     fn is_limited(&self) -> bool {
-        self.access != Access::Public || self.path.starts_with("/auth/")
+        self.access != Access::Public || (self.method != "get" && self.path.starts_with("/auth/"))
     }
 
     fn add(

@@ -122,12 +122,24 @@ pub(crate) async fn due(
     window: Window,
     now: Time,
 ) -> Result<u64, Problem> {
-    let from = window.at(now).from();
+    let (from, settled) = due_since(window, now);
     let rows = db::spans::since(conn, &[service], from).await?;
-    let spans: Vec<Span> = rows.iter().map(span).collect();
-    let settled = window::settled_at(now).max(from);
     let young = db::results::counted_since(conn, service, settled).await?;
-    Ok(window::due(&spans, from, now, count(young)))
+    Ok(due_of(&rows, young, from, now))
+}
+
+/// From when on a window's spans, and the results of its youngest slots, say how much was due.
+#[must_use]
+pub(crate) fn due_since(window: Window, now: Time) -> (Time, Time) {
+    let from = window.at(now).from();
+    (from, window::settled_at(now).max(from))
+}
+
+/// How many slots were due since `from`.
+#[must_use]
+pub(crate) fn due_of(rows: &[ServiceSpan], young: i64, from: Time, now: Time) -> u64 {
+    let spans: Vec<Span> = rows.iter().map(span).collect();
+    window::due(&spans, from, now, count(young))
 }
 
 /// The row as the pure rules take it.

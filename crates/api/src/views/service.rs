@@ -7,6 +7,7 @@ use db::Conn;
 use db::health::Health;
 use db::service_state::ServiceState;
 use db::services::Service;
+use db::services::whole::Whole;
 use models::Time;
 use models::interval::Interval;
 use models::service::Status;
@@ -208,6 +209,20 @@ impl Watched {
         let extra = self.service.extra_probe_at.filter(|at| *at > now);
         Some(extra.map_or(slot, |extra| extra.min(slot)))
     }
+}
+
+/// Everything about a service that was loaded at once, with the spans that reach past `from`.
+#[must_use]
+pub(crate) fn whole(whole: Whole, from: Time, now: Time) -> Full {
+    let due = figures::due_of(&whole.spans, whole.young, from, now);
+    let open = whole.spans.iter().find(|span| span.to_at.is_none());
+    let open_from = open.map(|span| span.from_at);
+    let watched = Watched {
+        service: whole.service,
+        state: whole.state,
+        health: whole.health,
+    };
+    show(&watched, whole.certificate.as_ref(), due, open_from, now)
 }
 
 /// Loads what `service` still needs and shows everything.

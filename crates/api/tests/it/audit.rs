@@ -61,6 +61,12 @@ async fn logins_and_failed_ones_are_remembered_with_where_they_came_from() {
     app.send(Method::POST, "/auth/login", &from, body)
         .await
         .problem(401, "invalid-credentials");
+    // It is noted after the answer, which so takes as long as one for no account.
+    testkit::eventually(|| async {
+        let list = user.get("/audit?event=login_failed").await.expect(200);
+        list["events"].as_array().unwrap().len() == 1
+    })
+    .await;
     let list = user.get("/audit").await.expect(200);
     assert_eq!(events(&list)[..2], ["login_failed", "logged_in"]);
     assert_eq!(list["events"][0]["address"], "203.0.113.5");

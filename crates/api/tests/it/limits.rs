@@ -232,3 +232,46 @@ async fn a_token_that_has_ended_spends_nothing_of_its_user() {
     }
     renewed.get("/services").await.problem(429, TOO_MANY);
 }
+
+/// A hash of this cost takes a test build some tenths of a second.
+const SLOW: &str = "9";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_storm_waits_a_bounded_time_and_holds_nobody_else_up() {
+    let app = TestApp::with(&[("BCRYPT_COST", SLOW)]).await;
+    let user = app.user().await;
+    let cores = std::thread::available_parallelism().unwrap().get();
+    // More than all cores hash in the time that one waits for a turn.
+    let storm = join_all((0..60 * cores).map(|_| app.login(&user.email, PASSWORD)));
+    let others = async {
+        let mut answered = 0;
+        for _ in 0..5 {
+            app.get("/healthz").await.expect(200);
+            user.get("/auth/me").await.expect(200);
+            answered += 1;
+        }
+        answered
+    };
+    let mut storm = std::pin::pin!(storm);
+    let answered = tokio::select! {
+        biased;
+        answered = others => answered,
+        _ = &mut storm => panic!("the storm was over before others were answered"),
+    };
+    assert_eq!(answered, 5);
+    let answers = storm.await;
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status != 200)
+        .collect();
+    assert!(
+        !refused.is_empty() && refused.len() < answers.len(),
+        "{} of {}",
+        refused.len(),
+        answers.len()
+    );
+    for answer in refused {
+        answer.problem(503, "unavailable");
+        assert_eq!(answer.header("retry-after"), "2");
+    }
+}

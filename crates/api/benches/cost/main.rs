@@ -1,0 +1,58 @@
+//! What requests cost: logins of known and unknown addresses, other routes under a login storm, the CPU of an
+//! authenticated read beside bare actix with one indexed lookup, and a list of a hundred services.
+//!
+//! `cargo xtask bench api` starts PostgreSQL, builds the program and runs this. Everything runs on this machine, over
+//! loopback. Start reading at [`measure()`].
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "a bench stops where it cannot measure, and prints what it measured"
+)]
+
+mod bare;
+mod client;
+mod cpu;
+mod logins;
+mod program;
+mod reads;
+
+use testkit::TestDb;
+
+use client::Client;
+use program::Program;
+
+fn main() {
+    // Cargo adds `--bench`; our own child comes with a word and its numbers.
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["bare", port, user] => {
+            let port = port.parse().expect("a port");
+            bare::serve(port, user.parse().expect("an id"));
+        }
+        _ => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(measure()),
+    }
+}
+
+async fn measure() {
+    let db = TestDb::new().await;
+    let api = Program::api(&db).await;
+    let client = Client::new(api.port());
+    let tenant = client.tenant().await;
+    println!("| measured | figure |\n|---|---|");
+    eprintln!("    logins of a known and an unknown address");
+    logins::compare(&client, &tenant).await;
+    eprintln!("    a login storm");
+    logins::storm(&client, &tenant).await;
+    eprintln!("    reads, in turns with bare actix");
+    reads::compare(&db, &api, &client, &tenant).await;
+    reads::list(&db, &api, &client, &tenant).await;
+}

@@ -1,11 +1,13 @@
-//! Places in lists: opaque to clients, bound by a MAC to the route, the tenant and the filter that they came from.
+//! Places in lists: opaque to clients, bound by a MAC to the route, the tenant and the filter that they came from, and
+//! good for a day.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use hmac::{Hmac, Mac as _};
 use models::Time;
 use models::id::UserId;
+use runtime::Clock;
 use runtime::env::KeyPair;
 use sha2::Sha256;
 use uuid::Uuid;
@@ -15,7 +17,10 @@ use crate::error::Problem;
 
 /// Half of the hash is far out of reach of guessing online.
 const MAC_BYTES: usize = 16;
-const BODY_BYTES: usize = 8 + 16;
+/// Time and id of the position, and the second in which it was sealed.
+const BODY_BYTES: usize = 8 + 16 + 8;
+/// For how long a cursor opens its list: nobody pages for longer, and a leaked one ends some time.
+const LIFE: TimeDelta = TimeDelta::hours(24);
 
 /// What a cursor belongs to; with anything else it is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,7 @@ pub(crate) struct Position {
 /// Seals and opens cursors.
 #[derive(Clone)]
 pub(crate) struct Cursors {
+    clock: Clock,
     current: Hmac<Sha256>,
     previous: Option<Hmac<Sha256>>,
 }
@@ -55,9 +61,10 @@ impl Cursors {
     ///
     /// # Errors
     /// Never for keys of a [`KeyPair`].
-    pub(crate) fn new(keys: &KeyPair) -> anyhow::Result<Self> {
-        let purpose = "list cursor v1";
+    pub(crate) fn new(keys: &KeyPair, clock: Clock) -> anyhow::Result<Self> {
+        let purpose = "list cursor v2";
         Ok(Self {
+            clock,
             current: derived_key(&keys.current, purpose)?,
             previous: keys
                 .previous
@@ -72,6 +79,7 @@ impl Cursors {
     pub(crate) fn seal(&self, scope: &Scope, position: Position) -> String {
         let mut bytes = position.at.timestamp_micros().to_be_bytes().to_vec();
         bytes.extend_from_slice(position.id.as_bytes());
+        bytes.extend_from_slice(&self.clock.now().timestamp().to_be_bytes());
         let tag = mac(&self.current, scope, &bytes).finalize().into_bytes();
         bytes.extend(tag.iter().take(MAC_BYTES));
         URL_SAFE_NO_PAD.encode(bytes)
@@ -95,13 +103,17 @@ impl Cursors {
         if !is_ours {
             return Err(refused());
         }
-        let (at, id) = body.split_at_checked(8).ok_or_else(refused)?;
-        let micros = at
-            .try_into()
-            .map(i64::from_be_bytes)
-            .map_err(|_length| refused())?;
+        let number = |bytes: &[u8]| bytes.try_into().map(i64::from_be_bytes).ok();
+        let (at, rest) = body.split_at_checked(8).ok_or_else(refused)?;
+        let (id, sealed) = rest.split_at_checked(16).ok_or_else(refused)?;
+        let (at, sealed) = number(at).zip(number(sealed)).ok_or_else(refused)?;
+        if self.clock.now().timestamp().saturating_sub(sealed) > LIFE.num_seconds() {
+            return Err(Problem::malformed(
+                "The cursor has expired: begin at the first page.",
+            ));
+        }
         Ok(Position {
-            at: DateTime::from_timestamp_micros(micros).ok_or_else(refused)?,
+            at: DateTime::from_timestamp_micros(at).ok_or_else(refused)?,
             id: Uuid::from_slice(id).map_err(|_length| refused())?,
         })
     }
@@ -118,6 +130,8 @@ fn mac(key: &Hmac<Sha256>, scope: &Scope, body: &[u8]) -> Hmac<Sha256> {
 
 #[cfg(test)]
 mod tests {
+    use runtime::ClockShift;
+
     use super::*;
 
     fn scope() -> Scope {
@@ -129,11 +143,15 @@ mod tests {
     }
 
     fn cursors(key: &str, previous: Option<&str>) -> Cursors {
-        Cursors::new(&KeyPair {
+        at(key, previous, &ClockShift::new())
+    }
+
+    fn at(key: &str, previous: Option<&str>, shift: &ClockShift) -> Cursors {
+        let keys = KeyPair {
             current: key.into(),
             previous: previous.map(Into::into),
-        })
-        .unwrap()
+        };
+        Cursors::new(&keys, Clock::with_shift(shift.clone())).unwrap()
     }
 
     #[test]
@@ -168,6 +186,21 @@ mod tests {
         ] {
             assert!(cursors("one", None).open(&foreign, &sealed).is_err());
         }
+    }
+
+    #[test]
+    fn a_cursor_opens_for_a_day() {
+        let shift = ClockShift::new();
+        let cursors = at("one", None, &shift);
+        let position = Position {
+            at: Time::UNIX_EPOCH,
+            id: Uuid::nil(),
+        };
+        let sealed = cursors.seal(&scope(), position);
+        shift.advance(LIFE - TimeDelta::minutes(1));
+        assert!(cursors.open(&scope(), &sealed).is_ok());
+        shift.advance(TimeDelta::minutes(2));
+        assert!(cursors.open(&scope(), &sealed).is_err());
     }
 
     #[test]

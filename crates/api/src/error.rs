@@ -165,6 +165,12 @@ impl Problem {
         )
     }
 
+    /// Says when to ask again.
+    pub(crate) fn retry_in(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
     /// What it is made of.
     pub(crate) fn parts(&self) -> &Parts {
         &self.0

@@ -10,13 +10,16 @@ mod client;
 mod config;
 mod cursor;
 mod error;
+mod etag;
 mod handlers;
+mod idempotency;
 mod input;
 mod middleware;
 mod nudge;
 mod openapi;
 mod paging;
 mod problems;
+mod reference;
 mod reply;
 mod routes;
 mod server;
@@ -106,12 +109,12 @@ async fn assemble(
         .with_own_names(config.probe_deny_names.clone());
     Ok(Api {
         db: Db::connect(&config.database)?,
-        clock,
+        clock: clock.clone(),
         readiness,
         tokens: auth::Tokens::new(&config.auth.jwt_keys, config.auth.access_hours),
         refresh_keys: auth::RefreshKeys::new(&config.auth.jwt_keys)?,
         passwords: auth::Passwords::new(config.auth.bcrypt_cost).await?,
-        cursors: cursor::Cursors::new(&config.auth.jwt_keys)?,
+        cursors: cursor::Cursors::new(&config.auth.jwt_keys, clock)?,
         url_judge: services::UrlJudge::new(policy)?,
         nudges,
         turns: turns::Turns::new(),

@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::error::Problem;
+use crate::reply::IDENTITY;
 
 /// The header by which a request is found in the logs.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -157,6 +158,9 @@ fn keep_others(headers: &mut HeaderMap, inner: &HeaderMap) {
 }
 
 fn finish(headers: &mut HeaderMap, id: &str) {
+    if headers.get(header::CONTENT_ENCODING) == Some(&IDENTITY) {
+        headers.remove(header::CONTENT_ENCODING);
+    }
     for (name, value) in SECURITY_HEADERS {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));

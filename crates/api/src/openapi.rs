@@ -18,9 +18,12 @@ pub(crate) mod values;
 
 use std::sync::LazyLock;
 
-use actix_web::http::StatusCode;
+use actix_web::HttpRequest;
+use actix_web::http::{StatusCode, header};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
+use crate::etag;
 use crate::reply::{Answer, Reply};
 use operation::Operation;
 
@@ -49,13 +52,26 @@ const TAGS: [(&str, &str); 6] = [
     ("operations", "How the process is, and this document."),
 ];
 
+/// Its version: what it says.
+static TAG: LazyLock<String> = LazyLock::new(|| {
+    let digest = Sha256::digest(TEXT.as_bytes());
+    let short = digest.iter().take(8).map(|byte| format!("{byte:02x}"));
+    format!("\"{}\"", short.collect::<String>())
+});
+
 /// `GET /openapi.json`
 ///
 /// # Errors
 /// None.
-pub(crate) async fn serve() -> Answer {
-    let text = TEXT.as_bytes().to_vec();
-    Ok(Reply::bytes(StatusCode::OK, "application/json", text))
+pub(crate) async fn serve(request: HttpRequest) -> Answer {
+    let reply = if etag::is_known(&request, &TAG) {
+        Reply::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        Reply::bytes(StatusCode::OK, "application/json", TEXT.as_bytes().to_vec())
+    };
+    reply
+        .with(header::ETAG, TAG.as_str())?
+        .with(header::CACHE_CONTROL, "public, no-cache")
 }
 
 /// The whole document.

@@ -41,7 +41,7 @@ macro_rules! kinds {
 kinds! {
     MALFORMED = BAD_REQUEST "malformed-request" "The request could not be read",
         "The body is not JSON, the query is not percent-encoded UTF-8, or a cursor does not belong to this list.",
-        "Mend the request; sent again as it is, it will fail again. A cursor is used as it was given, with the filters and the account that it was given for.";
+        "Mend the request; sent again as it is, it will fail again. A cursor is used as it was given, with the filters and the account that it was given for, within a day.";
     UNAUTHORIZED = UNAUTHORIZED "unauthorized" "Authentication is required",
         "There is no token, or it is malformed, expired or revoked, or its account is locked or gone. One answer for all of these.",
         "Send `Authorization: Bearer <token>`. Where it worked before, refresh the token or log in again.";
@@ -78,6 +78,12 @@ kinds! {
     SERVICE_PAUSED = CONFLICT "service-paused" "The service is paused",
         "A paused service is not probed, not even on demand.",
         "Resume it first: `PATCH` it with `{\"is_active\": true}`.";
+    IDEMPOTENCY_KEY_IN_USE = CONFLICT "idempotency-key-in-use" "A request with this key is being worked on",
+        "The first request with this `Idempotency-Key` has not ended yet.",
+        "Send the same request again after the seconds in `Retry-After`: it gets the first one's answer.";
+    PRECONDITION_FAILED = PRECONDITION_FAILED "precondition-failed" "The service has changed meanwhile",
+        "`If-Match` names a version that is not the current one: somebody has changed the service since you read it.",
+        "Read it again, apply your change to what is there now, and send it with the new `ETag`.";
     TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large",
         "A body may have at most 64 KiB.",
         "Send less.";
@@ -90,6 +96,9 @@ kinds! {
     URL_NOT_ALLOWED = UNPROCESSABLE_ENTITY "url-not-allowed" "This URL can not be probed",
         "The host is private or reserved in some spelling, or the name or port is one that is never probed.",
         "Use an address that is reachable from the public internet. Operators open others with `PROBE_ALLOW_CIDRS`.";
+    IDEMPOTENCY_KEY_REUSED = UNPROCESSABLE_ENTITY "idempotency-key-reused" "This key stands for another request",
+        "Within a day the same `Idempotency-Key` came with a body that asks for something else.",
+        "Use a new key for a new thing. A key that is made anew for every create, and kept for its repetitions, never meets this.";
     TOO_MANY_REQUESTS = TOO_MANY_REQUESTS "too-many-requests" "Too many requests",
         "A limit is used up: per client address on the auth routes, per account elsewhere, per service for probes on demand.",
         "Wait for the seconds in `Retry-After`.";
@@ -99,6 +108,12 @@ kinds! {
     UNAVAILABLE = SERVICE_UNAVAILABLE "unavailable" "Temporarily unavailable",
         "The database is away or everything is busy. Nothing was changed unless the connection broke off before the answer.",
         "Try again after the seconds in `Retry-After`.";
+}
+
+/// The kind with this slug.
+#[must_use]
+pub(crate) fn find(slug: &str) -> Option<&'static Kind> {
+    ALL.iter().copied().find(|kind| kind.slug == slug)
 }
 
 #[cfg(test)]

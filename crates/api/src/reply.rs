@@ -18,7 +18,14 @@ pub(crate) struct Reply {
     content_type: &'static str,
     body: Option<Vec<u8>>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    holds_secret: bool,
 }
+
+/// A smaller body fits into one packet anyway.
+const WORTH_COMPRESSING_BYTES: usize = 1024;
+
+/// The encoding that is none.
+pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// Dependencies that are away are looked at again about as often.
 const RETRY_SECONDS: &str = "2";
@@ -87,6 +94,7 @@ impl Reply {
             content_type,
             body: Some(body),
             headers: Vec::new(),
+            holds_secret: false,
         }
     }
 
@@ -98,6 +106,7 @@ impl Reply {
             content_type: "",
             body: None,
             headers: Vec::new(),
+            holds_secret: false,
         }
     }
 }
@@ -114,6 +123,13 @@ impl Reply {
         let value = value.try_into().map_err(Problem::internal)?;
         self.headers.push((name, value));
         Ok(self)
+    }
+
+    /// It tells a secret: it is not compressed, for the length of what is compressed tells of what is in it.
+    #[must_use]
+    pub(crate) fn secret(mut self) -> Self {
+        self.holds_secret = true;
+        self
     }
 
     /// Says when to ask again, where the status is 503.
@@ -134,6 +150,11 @@ impl Responder for Reply {
         let mut response = HttpResponse::build(self.status);
         for header in self.headers {
             response.insert_header(header);
+        }
+        let length = self.body.as_ref().map_or(0, Vec::len);
+        if self.holds_secret || length < WORTH_COMPRESSING_BYTES {
+            // The compressing layer leaves alone what has an encoding; `middleware` takes the word away again.
+            response.insert_header((header::CONTENT_ENCODING, IDENTITY));
         }
         match self.body {
             Some(body) => response.content_type(self.content_type).body(body),

@@ -10,6 +10,7 @@ use actix_web::{Resource, Route};
 use crate::error::Problem;
 use crate::handlers::{admin, audit, auth, dashboard, health, services, sessions};
 use crate::openapi;
+use crate::reference;
 use crate::reply::Reply;
 
 /// Where the contract stands.
@@ -68,6 +69,10 @@ pub(crate) const ROOT: &[Entry] = &[
     resource!("/healthz", get => health::live),
     resource!("/readyz", get => health::ready),
     resource!("/health", get => health::health),
+    resource!("/docs", get => reference::docs),
+    resource!("/docs/style.css", get => reference::style),
+    resource!("/problems", get => reference::problem_list),
+    resource!("/problems/{slug}", get => reference::problem),
 ];
 
 /// The contract.

@@ -13,7 +13,7 @@ use runtime::Shutdown;
 
 use crate::app::Api;
 use crate::config::Origins;
-use crate::{middleware, routes};
+use crate::{idempotency, middleware, routes};
 
 /// Longer than load balancers keep idle connections, so that it is they who close them.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -79,11 +79,16 @@ fn cors(origins: &Origins) -> Cors {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::ACCEPT,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            idempotency::KEY,
             middleware::REQUEST_ID,
         ])
         .expose_headers([
             middleware::REQUEST_ID,
             header::LOCATION,
+            header::ETAG,
+            idempotency::REPLAYED,
             header::RETRY_AFTER,
         ])
         .block_on_origin_mismatch(false)

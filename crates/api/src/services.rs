@@ -13,7 +13,7 @@ mod probe;
 mod quota;
 mod stamp;
 
-pub(crate) use create::create;
+pub(crate) use create::{Created, create};
 pub(crate) use delete::delete;
 pub(crate) use edit::edit;
 pub(crate) use fields::{NewService, Patch};

@@ -14,6 +14,7 @@ pub mod deliveries;
 pub mod extra_probes;
 pub mod failure;
 pub mod health;
+pub mod idempotency;
 pub mod incidents;
 pub mod migrations;
 pub mod partitions;

@@ -100,6 +100,8 @@ pub enum Aged {
     AuditLog,
     /// Counters of requests, by the end of their window.
     RateLimits,
+    /// Answers kept for an `Idempotency-Key`, by their creation.
+    IdempotencyKeys,
 }
 
 /// Deletes at most `limit` rows older than `before` and returns how many went.
@@ -130,6 +132,10 @@ pub async fn delete_aged(
         Aged::RateLimits => {
             "DELETE FROM rate_limits WHERE key IN \
              (SELECT key FROM rate_limits WHERE ends_at < $1 LIMIT $2) AND ends_at < $1"
+        }
+        Aged::IdempotencyKeys => {
+            "DELETE FROM idempotency_keys WHERE (user_id, key) IN \
+             (SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)"
         }
     };
     statement::<()>(sql)

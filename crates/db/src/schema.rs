@@ -352,3 +352,15 @@ diesel::table! {
         last_used_at -> Nullable<Timestamptz>,
     }
 }
+
+diesel::table! {
+    idempotency_keys (user_id, key) {
+        user_id -> Uuid,
+        key -> Text,
+        asked -> Bytea,
+        service_id -> Uuid,
+        etag -> Text,
+        body -> Text,
+        created_at -> Timestamptz,
+    }
+}

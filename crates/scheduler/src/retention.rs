@@ -26,6 +26,9 @@ const BREATH: Duration = Duration::from_millis(50);
 /// How long after a failure the hourly part is tried again.
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
 
+/// For how long the answer to an `Idempotency-Key` is given again.
+const ANSWERS: TimeDelta = TimeDelta::hours(24);
+
 /// For how long what is kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keep {
@@ -107,7 +110,8 @@ async fn upkeep(parts: &Parts, now: Time, keep: Keep) -> anyhow::Result<()> {
     delete_aged(parts, Aged::Alerts, oldest).await?;
     delete_aged(parts, Aged::RefreshTokens, now).await?;
     delete_aged(parts, Aged::AuditLog, now - keep.audit).await?;
-    delete_aged(parts, Aged::RateLimits, now).await
+    delete_aged(parts, Aged::RateLimits, now).await?;
+    delete_aged(parts, Aged::IdempotencyKeys, now - ANSWERS).await
 }
 
 async fn delete_aged(parts: &Parts, what: Aged, before: Time) -> anyhow::Result<()> {
@@ -117,6 +121,7 @@ async fn delete_aged(parts: &Parts, what: Aged, before: Time) -> anyhow::Result<
         Aged::RefreshTokens => "refresh_tokens",
         Aged::AuditLog => "audit_log",
         Aged::RateLimits => "rate_limits",
+        Aged::IdempotencyKeys => "idempotency_keys",
     };
     loop {
         let mut conn = parts.db.conn().await?;

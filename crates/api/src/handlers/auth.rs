@@ -209,12 +209,13 @@ pub(crate) async fn me(api: Data<Api>, bearer: Bearer) -> Answer {
 }
 
 pub(super) fn logged_in(api: &Api, pair: &Pair) -> Answer {
-    Reply::ok(&TokenPair {
+    let pair = TokenPair {
         access_token: pair.access_token.clone(),
         token_type: "Bearer",
         expires_in: api.tokens.life_seconds(),
         refresh_token: pair.refresh_token.clone(),
-    })
+    };
+    Ok(Reply::ok(&pair)?.secret())
 }
 
 fn wrong_pair() -> Problem {

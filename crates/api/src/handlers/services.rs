@@ -1,5 +1,6 @@
 //! Services: create, list, show, change, delete, probe now.
 
+use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
 use db::services::{Filter, Service};
 use models::service::Status;
@@ -9,18 +10,25 @@ use crate::app::Api;
 use crate::auth::Bearer;
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
+use crate::etag::{self, IfMatch};
+use crate::idempotency::{self, IdempotencyKey};
 use crate::input::{self, Body, Fields};
 use crate::paging::Page;
 use crate::reply::{Answer, Reply};
-use crate::services::{self, NewService, Patch};
+use crate::services::{self, Created, NewService, Patch};
 use crate::views::lists::{ProbeAsked, ServiceList};
-use crate::views::service::{Full, Summary, full, watched};
+use crate::views::service::{Summary, full, watched};
 
 /// `POST /services`
 ///
 /// # Errors
 /// 401, 422, 409.
-pub(crate) async fn create(api: Data<Api>, bearer: Bearer, Body(mut fields): Body) -> Answer {
+pub(crate) async fn create(
+    api: Data<Api>,
+    bearer: Bearer,
+    key: IdempotencyKey,
+    Body(mut fields): Body,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;
@@ -32,11 +40,21 @@ pub(crate) async fn create(api: Data<Api>, bearer: Bearer, Body(mut fields): Bod
         }
         fields.finish()?;
         let new = new.ok_or_else(|| Problem::internal("a field was wrong and nobody said so"))?;
-        let service = services::create(&app, &bearer, &new).await?;
-        let location = format!("/api/v1/services/{}", service.id);
-        Reply::created(&shown(&app, service).await?, Some(location))
+        created(services::create(&app, &bearer, &new, &key).await?)
     })
     .await
+}
+
+fn created(created: Created) -> Answer {
+    let location = format!("/api/v1/services/{}", created.id);
+    let body = created.body.into_bytes();
+    let reply = Reply::bytes(StatusCode::CREATED, "application/json", body)
+        .with(header::LOCATION, location)?
+        .with(header::ETAG, created.etag)?;
+    if created.is_replayed {
+        return reply.with(idempotency::REPLAYED, "true");
+    }
+    Ok(reply)
 }
 
 /// `GET /services`
@@ -111,7 +129,7 @@ pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
             .await?
             .ok_or_else(Problem::not_found)?;
         drop(conn);
-        Reply::ok(&shown(&app, service).await?)
+        shown(&app, service).await
     })
     .await
 }
@@ -119,11 +137,12 @@ pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
 /// `PUT` and `PATCH /services/{id}`: what is left out stays.
 ///
 /// # Errors
-/// 401, 404, 422, 409.
+/// 401, 404, 412, 422, 409.
 pub(crate) async fn edit(
     api: Data<Api>,
     bearer: Bearer,
     id: PathId,
+    if_match: IfMatch,
     Body(mut fields): Body,
 ) -> Answer {
     let app = Data::clone(&api);
@@ -131,8 +150,8 @@ pub(crate) async fn edit(
         app.require_schema()?;
         let patch = read_patch(&mut fields, &app);
         let id = authorized_id(&app, &bearer, &id).await?;
-        let service = services::edit(&app, &bearer, id, &patch, &fields).await?;
-        Reply::ok(&shown(&app, service).await?)
+        let service = services::edit(&app, &bearer, id, &if_match, (&patch, &fields)).await?;
+        shown(&app, service).await
     })
     .await
 }
@@ -144,13 +163,18 @@ fn read_patch(fields: &mut Fields, api: &Api) -> Patch {
 /// `DELETE /services/{id}`
 ///
 /// # Errors
-/// 401, 404.
-pub(crate) async fn delete(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+/// 401, 404, 412.
+pub(crate) async fn delete(
+    api: Data<Api>,
+    bearer: Bearer,
+    id: PathId,
+    if_match: IfMatch,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;
         let id = authorized_id(&app, &bearer, &id).await?;
-        services::delete(&app, &bearer, id).await?;
+        services::delete(&app, &bearer, id, &if_match).await?;
         Ok(Reply::no_content())
     })
     .await
@@ -184,13 +208,11 @@ async fn authorized_id(api: &Api, bearer: &Bearer, id: &PathId) -> Result<uuid::
     }
 }
 
-async fn shown(api: &Api, service: Service) -> Result<Full, Problem> {
+/// The service in full, with its version.
+async fn shown(api: &Api, service: Service) -> Answer {
+    let etag = etag::of(&service);
     let mut conn = api.conn().await?;
-    full(
-        &mut conn,
-        service,
-        api.config.sla_window_days,
-        api.clock.now(),
-    )
-    .await
+    let days = api.config.sla_window_days;
+    let full = full(&mut conn, service, days, api.clock.now()).await?;
+    Reply::ok(&full)?.with(header::ETAG, etag)
 }

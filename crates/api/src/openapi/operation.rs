@@ -137,6 +137,28 @@ impl Operation {
             .problem(&problems::VALIDATION_FAILED)
     }
 
+    /// A part of the path other than the id.
+    pub(super) fn part(mut self, name: &'static str, about: &'static str, schema: &Value) -> Self {
+        self.parameters.push(json!({
+            "name": name, "in": "path", "required": true, "description": about, "schema": schema,
+        }));
+        self.problem(&problems::NOT_FOUND)
+    }
+
+    /// A header of the request, by its name in `parts.rs`.
+    pub(super) fn header(mut self, name: &'static str) -> Self {
+        let reference = format!("#/components/parameters/{name}");
+        self.parameters.push(json!({"$ref": reference}));
+        self
+    }
+
+    /// `If-Match`.
+    pub(super) fn conditional(self) -> Self {
+        self.header("If-Match")
+            .problem(&problems::MALFORMED)
+            .problem(&problems::PRECONDITION_FAILED)
+    }
+
     /// A JSON body: a schema of `bodies.rs` by its name.
     pub(super) fn body(mut self, schema: &'static str, example: &Value) -> Self {
         self.body = Some(json!({
@@ -182,7 +204,11 @@ impl Operation {
 
     /// A success of another media type, or without a body.
     pub(super) fn plain(self, status: StatusCode, about: &str, media: Option<&str>) -> Self {
-        let content = media.map(|media| json!({media: {"schema": {"type": "string"}}}));
+        let kind = match media {
+            Some("application/json") => "object",
+            _ => "string",
+        };
+        let content = media.map(|media| json!({media: {"schema": {"type": kind}}}));
         self.add(status, about, content, &[])
     }
 

@@ -5,9 +5,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::operation::Operation;
+use crate::problems;
 use crate::views::health::{Alive, Health};
 
 const TAG: &str = "operations";
+const HTML: &str = "text/html; charset=utf-8";
 
 /// What `runtime`'s readiness shows to strangers; it is written there, and only described here.
 #[derive(ToSchema)]
@@ -25,6 +27,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let not_ready = json!({"status": "not_ready", "dependencies": {"postgres": {"status": "not_ready"}, "rabbitmq": {"status": "ready"}}});
     let healthy = json!({"status": "healthy", "database": "connected", "version": "0.1.0", "uptime_seconds": 86_400});
     let unhealthy = json!({"status": "unhealthy", "database": "disconnected", "version": "0.1.0", "uptime_seconds": 86_400});
+    let slugs: Vec<&str> = problems::ALL.iter().map(|kind| kind.slug).collect();
     vec![
         Operation::new(("get", "/healthz"), "alive", TAG, "The process lives")
             .public()
@@ -58,6 +61,49 @@ pub(super) fn operations() -> Vec<Operation> {
         ),
         Operation::new(("get", "/openapi.json"), "document", TAG, "This document")
             .public()
-            .plain(StatusCode::OK, "OpenAPI 3.1.", Some("application/json")),
+            .header("If-None-Match")
+            .plain(StatusCode::OK, "OpenAPI 3.1.", Some("application/json"))
+            .plain(StatusCode::NOT_MODIFIED, "It is still this version.", None),
+        Operation::new(("get", "/docs"), "docs", TAG, "This document as a page")
+            .public()
+            .at_root()
+            .plain(StatusCode::OK, "The reference.", Some(HTML)),
+        Operation::new(
+            ("get", "/docs/style.css"),
+            "docsStyle",
+            TAG,
+            "How the pages look",
+        )
+        .public()
+        .at_root()
+        .plain(
+            StatusCode::OK,
+            "A stylesheet.",
+            Some("text/css; charset=utf-8"),
+        ),
+        Operation::new(
+            ("get", "/problems"),
+            "problems",
+            TAG,
+            "Every kind of problem",
+        )
+        .public()
+        .at_root()
+        .plain(StatusCode::OK, "A page.", Some(HTML)),
+        Operation::new(
+            ("get", "/problems/{slug}"),
+            "problem",
+            TAG,
+            "One kind of problem, explained",
+        )
+        .about("Where `type` of a problem leads.")
+        .public()
+        .at_root()
+        .part(
+            "slug",
+            "The last part of `type`.",
+            &json!({"type": "string", "enum": slugs}),
+        )
+        .plain(StatusCode::OK, "A page.", Some(HTML)),
     ]
 }

@@ -45,7 +45,7 @@ pub(super) fn type_of(kind: &Kind) -> String {
 }
 
 /// The header's name in the document's components, and what it says.
-const HEADERS: [(&str, &str, &str, &str); 4] = [
+const HEADERS: [(&str, &str, &str, &str); 6] = [
     (
         "X-Request-Id",
         "string",
@@ -57,6 +57,18 @@ const HEADERS: [(&str, &str, &str, &str); 4] = [
         "string",
         "Where the new resource is.",
         "/api/v1/services/0193f0a0-6e5c-7d0f-9d5f-6a3f0c8b7e11",
+    ),
+    (
+        "ETag",
+        "string",
+        "The version of what its owner can change; for `If-Match`.",
+        "\"0193f0a06e5c7d0f9d5f6a3f0c8b7e11-649fdd5b8b400\"",
+    ),
+    (
+        "Idempotency-Replayed",
+        "string",
+        "`true` where this answer was given before, to the same `Idempotency-Key`; else absent.",
+        "true",
     ),
     (
         "Retry-After",
@@ -74,7 +86,10 @@ pub(super) fn headers() -> Value {
             "integer" => json!(example.parse::<u64>().unwrap_or_default()),
             _ => json!(example),
         };
-        let header = json!({"description": about, "schema": {"type": kind}, "example": example});
+        let always = *name != "Idempotency-Replayed";
+        let schema = json!({"type": kind});
+        let header =
+            json!({"description": about, "required": always, "schema": schema, "example": example});
         ((*name).to_owned(), header)
     };
     Value::Object(HEADERS.iter().map(header).collect())
@@ -97,6 +112,21 @@ pub(super) fn parameters() -> Value {
             "name": "limit", "in": "query", "required": false,
             "description": "Rows on the page.",
             "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+        },
+        "If-Match": {
+            "name": "If-Match", "in": "header", "required": false,
+            "description": "Change it only if it is still one of these versions: `ETag`s, or `*` for any.",
+            "schema": {"type": "string", "pattern": "^(\\*|\"[!#-~]*\"(, \"[!#-~]*\"){0,15})$"},
+        },
+        "Idempotency-Key": {
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "Makes the request happen once, however often it is sent within 24 h.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-~]{1,64}$"},
+        },
+        "If-None-Match": {
+            "name": "If-None-Match", "in": "header", "required": false,
+            "description": "Answer 304 if it is still this version.",
+            "schema": {"type": "string", "pattern": "^(\\*|\"[!#-~]*\")$"},
         },
         "cursor": {
             "name": "cursor", "in": "query", "required": false,

@@ -16,7 +16,8 @@ pub(super) fn operations() -> Vec<Operation> {
         list(),
         create(),
         Operation::new(("get", "/services/{id}"), "showService", TAG, "Show a service")
-            .answer::<Full>(StatusCode::OK, "The service.", &examples::service())
+            .about("`ETag` names the version of what you can change; the figures move without it.")
+            .answer_with::<Full>(StatusCode::OK, "The service.", &examples::service(), &["ETag"])
             .stored(),
         edit("put", "replaceService"),
         edit("patch", "changeService"),
@@ -25,6 +26,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "It is gone from every answer at once and its place is free at once; its history is removed in the background. \
                  Probes that are on their way are dropped and alert nobody.",
             )
+            .conditional()
             .plain(StatusCode::NO_CONTENT, "It is gone.", None)
             .stored(),
         Operation::new(("post", "/services/{id}/probe"), "probeNow", TAG, "Probe now")
@@ -69,7 +71,10 @@ fn create() -> Operation {
              reserved address in any spelling, a refused name or port) is refused.",
         )
         .body("NewService", &json!({"name": "Shop", "url": "https://shop.example.com/", "interval": "1m"}))
-        .answer_with::<Full>(StatusCode::CREATED, "The service.", &examples::new_service(), &["Location"])
+        .answer_with::<Full>(StatusCode::CREATED, "The service.", &examples::new_service(), &["Location", "ETag", "Idempotency-Replayed"])
+        .header("Idempotency-Key")
+        .problem(&problems::IDEMPOTENCY_KEY_IN_USE)
+        .problem(&problems::IDEMPOTENCY_KEY_REUSED)
         .problem(&problems::URL_NOT_ALLOWED)
         .problem(&problems::DUPLICATE_URL)
         .problem(&problems::QUOTA_EXCEEDED)
@@ -84,7 +89,8 @@ fn edit(method: &'static str, id: &'static str) -> Operation {
              resume begin a new configuration 5 s later; status, streak and incident stay. A pause ends the incident silently.",
         )
         .body("ServiceChange", &json!({"name": "Shop", "interval": "30s"}))
-        .answer::<Full>(StatusCode::OK, "The service as it is now.", &examples::service())
-        .problem(&problems::QUOTA_EXCEEDED)
+        .answer_with::<Full>(StatusCode::OK, "The service as it is now.", &examples::service(), &["ETag"])
+        .conditional()
+    .problem(&problems::QUOTA_EXCEEDED)
         .stored()
 }

@@ -1,6 +1,7 @@
 //! A new service: its rows, its first span and its first probe, in one transaction.
 
 use db::extra_probes::{self, ExtraProbe};
+use db::idempotency::Kept;
 use db::services::{self, Service};
 use db::spans::{self, ServiceSpan};
 use db::{Conn, Failure, QueryError};
@@ -16,37 +17,97 @@ use super::stamp::Stamp;
 use crate::app::Api;
 use crate::auth::{Bearer, Caller};
 use crate::error::Problem;
+use crate::etag;
+use crate::idempotency::IdempotencyKey;
 use crate::problems;
+use crate::views::service::full;
 
 /// Versions count from here.
 const FIRST_VERSION: i32 = 1;
 
-/// Creates a service.
+/// What a create came to.
+#[derive(Debug)]
+pub(crate) struct Created {
+    /// The service.
+    pub(crate) id: Uuid,
+    /// Its entity tag.
+    pub(crate) etag: String,
+    /// It as JSON.
+    pub(crate) body: String,
+    /// The answer was given before, to the same `Idempotency-Key`.
+    pub(crate) is_replayed: bool,
+}
+
+/// Creates a service, or finds what the same `Idempotency-Key` created before.
 ///
 /// # Errors
-/// 401, 409 (`duplicate-url`, `quota-exceeded`, `service-limit`), or the database's failure.
+/// 401, 409 (`duplicate-url`, `quota-exceeded`, `service-limit`, `idempotency-key-in-use`), 422
+/// (`idempotency-key-reused`), or the database's failure.
 pub(crate) async fn create(
     api: &Api,
     bearer: &Bearer,
     new: &NewService,
-) -> Result<Service, Problem> {
+    key: &IdempotencyKey,
+) -> Result<Created, Problem> {
+    let asked = new.canonical();
+    let used = key.used_for(bearer.user().as_uuid(), &asked);
     let _turn = api.turns.take(bearer.user()).await?;
-    let created = api
+    let (created, is_active) = api
         .db
         .transaction(async |conn: &mut Conn| {
+            if let Some(used) = &used {
+                used.begin(conn).await?;
+            }
             let caller = bearer.caller_locked(conn).await?;
+            if let Some(used) = &used
+                && let Some(kept) = used.answered(conn, api.clock.now()).await?
+            {
+                return Ok((replayed(kept), false));
+            }
             require_place(conn, api, &caller, new).await?;
             let stamp = Stamp::take(conn, &api.clock).await?;
             let service = row(&caller, new, stamp)?;
             insert(conn, &service, stamp).await?;
+            let is_active = service.is_active;
+            let created = shown(conn, api, service, stamp).await?;
+            if let Some(used) = &used {
+                let answer = (created.id, created.etag.as_str(), created.body.as_str());
+                used.keep(conn, answer, stamp.at).await?;
+            }
             stamp.require_fresh()?;
-            Ok::<_, Problem>(service)
+            Ok::<_, Problem>((created, is_active))
         })
         .await?;
-    if created.is_active {
+    if is_active {
         api.nudges.send(ServiceId(created.id));
     }
     Ok(created)
+}
+
+fn replayed(kept: Kept) -> Created {
+    Created {
+        id: kept.service_id,
+        etag: kept.etag,
+        body: kept.body,
+        is_replayed: true,
+    }
+}
+
+/// The answer, made inside the transaction so that it can be kept there.
+async fn shown(
+    conn: &mut Conn,
+    api: &Api,
+    service: Service,
+    stamp: Stamp,
+) -> Result<Created, Problem> {
+    let (id, etag) = (service.id, etag::of(&service));
+    let full = full(conn, service, api.config.sla_window_days, stamp.at).await?;
+    Ok(Created {
+        id,
+        etag,
+        body: serde_json::to_string(&full).map_err(Problem::internal)?,
+        is_replayed: false,
+    })
 }
 
 async fn require_place(

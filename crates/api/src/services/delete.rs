@@ -9,19 +9,25 @@ use super::stamp::Stamp;
 use crate::app::Api;
 use crate::auth::Bearer;
 use crate::error::Problem;
+use crate::etag::IfMatch;
 
 /// Deletes a service; its history is removed in the background.
 ///
 /// # Errors
-/// 401, 404, or the database's failure.
-pub(crate) async fn delete(api: &Api, bearer: &Bearer, id: Uuid) -> Result<(), Problem> {
+/// 401, 404, 412, or the database's failure.
+pub(crate) async fn delete(
+    api: &Api,
+    bearer: &Bearer,
+    id: Uuid,
+    if_match: &IfMatch,
+) -> Result<(), Problem> {
     api.db
         .transaction(async |conn: &mut Conn| {
             let user = bearer.caller(conn).await?.user.as_uuid();
             services::find(conn, user, id)
                 .await?
                 .ok_or_else(Problem::not_found)?;
-            lock(conn, user, id).await?;
+            if_match.require(&lock(conn, user, id).await?)?;
             let stamp = Stamp::take(conn, &api.clock).await?;
             silence(conn, id, EndReason::Deleted, stamp).await?;
             services::delete(conn, id).await?;

@@ -1,5 +1,6 @@
 //! Edits, pauses and resumes.
 
+use chrono::TimeDelta;
 use db::services::{self, Service, ServiceChange};
 use db::{Conn, health, incidents, service_state, spans};
 use models::alert::EndReason;
@@ -14,18 +15,19 @@ use super::stamp::Stamp;
 use crate::app::Api;
 use crate::auth::{Bearer, Caller};
 use crate::error::Problem;
+use crate::etag::IfMatch;
 use crate::input::Fields;
 
 /// Changes a service. `fields` holds what was wrong with the request so far.
 ///
 /// # Errors
-/// 401, 404, 422, 409 (`quota-exceeded`), or the database's failure.
+/// 401, 404, 412, 422, 409 (`quota-exceeded`), or the database's failure.
 pub(crate) async fn edit(
     api: &Api,
     bearer: &Bearer,
     id: Uuid,
-    patch: &Patch,
-    fields: &Fields,
+    if_match: &IfMatch,
+    (patch, fields): (&Patch, &Fields),
 ) -> Result<Service, Problem> {
     let _turn = api.turns.take(bearer.user()).await?;
     let (service, wants_probe) = api
@@ -37,8 +39,10 @@ pub(crate) async fn edit(
             let seen = services::find(conn, user, id)
                 .await?
                 .ok_or_else(Problem::not_found)?;
+            if_match.require(&seen)?;
             plan(&seen, patch, fields.clone())?;
             let service = lock(conn, user, id).await?;
+            if_match.require(&service)?;
             let plan = plan(&service, patch, fields.clone())?;
             if plan.is_empty() {
                 return Ok((service, false));
@@ -92,7 +96,12 @@ async fn apply(
     let change = ServiceChange {
         config_version: plan.new_version.then_some(service.config_version + 1),
         extra_probe_at: begins.then_some(first_at),
-        updated_at: Some(stamp.at),
+        // It only rises, for versions are told by it.
+        updated_at: Some(
+            stamp
+                .at
+                .max(service.updated_at + TimeDelta::milliseconds(1)),
+        ),
         ..plan.change.clone()
     };
     // Health and state before the service, as everybody does.

@@ -101,6 +101,20 @@ impl NewService {
     }
 }
 
+impl NewService {
+    /// What is asked for, every default filled in: the same for two requests that differ in their spelling only.
+    #[must_use]
+    pub(crate) fn canonical(&self) -> String {
+        let url = self.url.as_str();
+        let (interval, timeout) = (self.interval.as_str(), self.timeout_seconds);
+        let (status, days) = (self.expected_status, self.ssl_expiry_days);
+        let (target, redirects) = (self.sla_target.hundredths(), self.follow_redirects);
+        let (active, name) = (self.is_active, self.name.as_str());
+        // The name comes last: it alone can hold anything.
+        format!("{url} {interval} {timeout} {status} {target} {days} {redirects} {active} {name}")
+    }
+}
+
 impl Patch {
     /// Reads what is given; what is wrong is noted in `fields`, which [`super::edit()`] finishes, because only the
     /// service itself tells whether a timeout fits.

@@ -102,7 +102,7 @@ async fn browsers_get_in_from_listed_origins_only() {
             ("access-control-request-method", "PUT"),
             (
                 "access-control-request-headers",
-                "authorization,content-type",
+                "authorization,content-type,if-match,idempotency-key",
             ),
         ];
         app.send(Method::OPTIONS, "/api/v1/services", &headers, "")
@@ -132,18 +132,80 @@ async fn browsers_get_in_from_listed_origins_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_are_compressed_for_who_asks() {
-    let app = TestApp::start().await;
+async fn large_answers_are_compressed_for_who_asks_and_secrets_and_small_ones_never() {
+    let app = TestApp::with(&[("SERVICE_QUOTA", "5")]).await;
     let user = app.user().await;
-    user.service("a").await;
+    for name in ["a", "b", "c", "d", "e"] {
+        user.service(name).await;
+    }
     let bearer = format!("Bearer {}", user.token);
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("accept-encoding", "gzip"),
-    ];
-    let answer = app.send(Method::GET, "/services", &headers, "").await;
-    assert_eq!(answer.header("content-encoding"), "gzip");
+    let encoding = async |method: Method, path: &str, body: String| {
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("accept-encoding", "gzip"),
+        ];
+        let answer = app.send(method, path, &headers, body).await;
+        assert!(answer.status < 300, "{}", answer.status);
+        answer.header("content-encoding").to_owned()
+    };
+    let nothing = String::new();
+    assert_eq!(
+        encoding(Method::GET, "/services", nothing.clone()).await,
+        "gzip"
+    );
+    assert_eq!(
+        encoding(Method::GET, "/docs", nothing.clone()).await,
+        "gzip"
+    );
+    assert_eq!(encoding(Method::GET, "/auth/me", nothing.clone()).await, "");
+    assert_eq!(encoding(Method::GET, "/services?q=none", nothing).await, "");
+    let login = json!({"email": user.email, "password": crate::app::PASSWORD}).to_string();
+    assert_eq!(encoding(Method::POST, "/auth/login", login).await, "");
     assert_eq!(user.get("/services").await.header("content-encoding"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_resource_tells_its_methods_and_answers_head_where_it_answers_get() {
+    let app = TestApp::start().await;
+    let document = crate::openapi::document(&app).await;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{id}", "x").replace("{slug}", "not-found");
+        let answer = app.send(Method::OPTIONS, &path, &[], "").await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{path}");
+        let allow = answer.header("allow");
+        let mut allowed: Vec<&str> = allow.split(", ").collect();
+        allowed.sort_unstable();
+        let mut expected: Vec<String> = item
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|method| method.to_uppercase())
+            .collect();
+        expected.push("OPTIONS".to_owned());
+        if expected.contains(&"GET".to_owned()) {
+            expected.push("HEAD".to_owned());
+            let (get, head) = (
+                app.get(&path).await,
+                app.send(Method::HEAD, &path, &[], "").await,
+            );
+            assert_eq!(
+                (head.status, head.text.as_str()),
+                (get.status, ""),
+                "{path}"
+            );
+            assert_eq!(
+                head.header("content-type"),
+                get.header("content-type"),
+                "{path}"
+            );
+        }
+        expected.sort_unstable();
+        assert_eq!(allowed, expected, "{path}");
+        let other = app.send(Method::TRACE, &path, &[], "").await;
+        other.problem(405, "method-not-allowed");
+        assert_eq!(other.header("allow"), allow);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

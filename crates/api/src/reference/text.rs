@@ -37,12 +37,12 @@ pub(super) fn paragraphs(text: &str) -> String {
 /// Every second part between `mark`s becomes a `tag`; an odd one stays as it is.
 fn paired(text: &str, mark: &str, tag: &str) -> String {
     let parts: Vec<&str> = text.split(mark).collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
     for (index, part) in parts.iter().enumerate() {
-        if index % 2 == 1 {
+        if !index.is_multiple_of(2) {
             out.push_str(&format!("<{tag}>{part}</{tag}>"));
         } else {
             out.push_str(part);

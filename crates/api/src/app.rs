@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use db::Db;
+use models::mail_token::TokenKey;
 use runtime::{Clock, Readiness};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -34,6 +35,8 @@ pub(crate) struct Api {
     pub(crate) tokens: Tokens,
     /// What refresh tokens follow from.
     pub(crate) refresh_keys: RefreshKeys,
+    /// What tokens in mailed links follow from.
+    pub(crate) mail_key: TokenKey,
     /// bcrypt.
     pub(crate) passwords: Passwords,
     /// Places in lists.

@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 use guard::{AllowRule, IpNet};
 use models::limit::Limit;
 use runtime::env::{
-    AppEnv, BrokerConfig, DatabaseConfig, EnvErrors, KeyPair, OpsConfig, Reader, Vars,
+    AppEnv, BrokerConfig, DatabaseConfig, EmailVerification, EnvErrors, KeyPair, OpsConfig, Reader,
+    Vars,
 };
 use secrecy::ExposeSecret as _;
 
@@ -70,6 +71,10 @@ pub struct AuthConfig {
     pub access_hours: u16,
     /// `BCRYPT_COST`.
     pub bcrypt_cost: u32,
+    /// Whether an account without a confirmed address may do nothing.
+    pub verification: EmailVerification,
+    /// `SECRETS_KEY`: what tokens in mailed links follow from.
+    pub mail_keys: KeyPair,
 }
 
 /// What a tenant may create.
@@ -106,7 +111,7 @@ impl Config {
         let broker = BrokerConfig::read(&r);
         let origins = origins(&r, production);
         let trusted_proxies = r.list("TRUSTED_PROXIES");
-        let auth = auth(&r, production);
+        let auth = auth(&r, app_env);
         let first_admin = first_admin(&r);
         let limits = limits(&r);
         let rates = rates(&r);
@@ -115,7 +120,6 @@ impl Config {
         let probe_deny_names = r.list::<String>("PROBE_DENY_NAMES");
         let sla_window_days = r.ranged("SLA_WINDOW_DAYS", 30_u16, 1..=365);
         let sla_min_checks = r.ranged("SLA_MIN_CHECKS", 10_u64, 1..=1_000_000);
-        refuse_verification(&r, production);
         r.finish(|| {
             Some(Self {
                 app_env: app_env?,
@@ -183,7 +187,10 @@ fn origins(r: &Reader<'_>, production: bool) -> Option<Origins> {
     Some(Origins::Listed(listed))
 }
 
-fn auth(r: &Reader<'_>, production: bool) -> Option<AuthConfig> {
+fn auth(r: &Reader<'_>, app_env: Option<AppEnv>) -> Option<AuthConfig> {
+    let production = app_env.is_some_and(AppEnv::is_production);
+    let verification = EmailVerification::read(r, app_env);
+    let mail_keys = KeyPair::required(r, "SECRETS_KEY");
     let jwt_keys = KeyPair::required(r, "JWT_SECRET");
     let access_hours = r.ranged("JWT_EXPIRY_HOURS", 24, 1..=MAX_ACCESS_HOURS);
     let bcrypt_cost = r.ranged("BCRYPT_COST", 12, BCRYPT_COSTS);
@@ -194,6 +201,8 @@ fn auth(r: &Reader<'_>, production: bool) -> Option<AuthConfig> {
         jwt_keys: jwt_keys?,
         access_hours: access_hours?,
         bcrypt_cost: bcrypt_cost?,
+        verification: verification?,
+        mail_keys: mail_keys?,
     })
 }
 
@@ -259,22 +268,6 @@ fn probe_allow(r: &Reader<'_>) -> Option<Vec<AllowRule>> {
             }
             None
         }
-    }
-}
-
-/// Verified addresses need account mail, which this release can not send yet.
-fn refuse_verification(r: &Reader<'_>, production: bool) {
-    let required = r.choice(
-        "EMAIL_VERIFICATION",
-        production,
-        &[("off", false), ("required", true)],
-    );
-    if required == Some(true) {
-        r.refuse::<()>(
-            "EMAIL_VERIFICATION",
-            "is `required` (the default where APP_ENV=production), and this release can not \
-             verify addresses yet: set EMAIL_VERIFICATION=off to run without",
-        );
     }
 }
 

@@ -74,6 +74,22 @@ impl Problem {
         )
     }
 
+    /// 403: nothing is open to an account before its address is confirmed.
+    pub(crate) fn email_not_verified() -> Self {
+        Self::new(
+            &problems::EMAIL_NOT_VERIFIED,
+            "Follow the link in the mail that you got, or ask for another one.",
+        )
+    }
+
+    /// 400: a mailed link that does not work; one text for all reasons.
+    pub(crate) fn invalid_link() -> Self {
+        Self::new(
+            &problems::INVALID_LINK,
+            "It was used, has expired, or a newer one has taken its place.",
+        )
+    }
+
     /// 404: missing, malformed or someone else's; one text for all three.
     pub(crate) fn not_found() -> Self {
         Self::new(&problems::NOT_FOUND, "There is nothing here for you.")

@@ -1,11 +1,13 @@
 //! One function a route: it reads, asks, and answers.
 
+pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod dashboard;
 pub(crate) mod health;
+pub(crate) mod links;
 pub(crate) mod services;
 pub(crate) mod sessions;
 

@@ -4,6 +4,7 @@
 //! never probes, never sends mail, and never waits for either. Start with `routes.rs` (every route on one screen),
 //! then a handler in `handlers/`, then `services.rs` (the transactions). Every failure is an `error::Problem`.
 
+mod accounts;
 mod app;
 mod auth;
 mod client;
@@ -18,6 +19,7 @@ mod limits;
 mod middleware;
 mod nudge;
 mod openapi;
+mod pages;
 mod paging;
 mod problems;
 mod reference;
@@ -36,7 +38,9 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use bus::{Bus, BusConfig, Declares};
 use db::Db;
+use models::mail_token::TokenKey;
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
+use secrecy::ExposeSecret as _;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -119,6 +123,7 @@ async fn assemble(
         readiness,
         tokens: auth::Tokens::new(&config.auth.jwt_keys, config.auth.access_hours),
         refresh_keys: auth::RefreshKeys::new(&config.auth.jwt_keys)?,
+        mail_key: TokenKey::new(config.auth.mail_keys.current.expose_secret().as_bytes())?,
         passwords: auth::Passwords::new(config.auth.bcrypt_cost).await?,
         cursors: cursor::Cursors::new(&config.auth.jwt_keys, clock)?,
         url_judge: services::UrlJudge::new(policy)?,

@@ -153,10 +153,6 @@ pub(crate) async fn spend(api: &Data<Api>, subject: Subject) -> Result<Allowance
 ///
 /// # Errors
 /// 429, or the database's failure.
-#[allow(
-    dead_code,
-    reason = "for the routes that mail what an account asks for"
-)]
 pub(crate) async fn spend_mail(api: &Api, email_key: &str) -> Result<(), Problem> {
     let limit = api.limiter.rates.mails;
     let now = api.clock.now();

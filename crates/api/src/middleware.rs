@@ -98,7 +98,10 @@ fn unrendered(response: &ServiceResponse) -> Option<Problem> {
         && response
             .headers()
             .get(header::CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"application/"));
+            .is_some_and(|value| {
+                let value = value.as_bytes();
+                value.starts_with(b"application/") || value.starts_with(b"text/html")
+            });
     (is_failure && !has_shape).then(|| Problem::of_status(status))
 }
 

@@ -42,6 +42,9 @@ kinds! {
     MALFORMED = BAD_REQUEST "malformed-request" "The request could not be read",
         "The body is not JSON, the query is not percent-encoded UTF-8, or a cursor does not belong to this list.",
         "Mend the request; sent again as it is, it will fail again. A cursor is used as it was given, with the filters and the account that it was given for, within a day.";
+    INVALID_LINK = BAD_REQUEST "invalid-link" "This link does not work",
+        "The token of a mailed link was used already, has expired, was replaced by that of a newer mail, or is for something else. One answer for all of these.",
+        "Ask for a new mail, and use the newest.";
     UNAUTHORIZED = UNAUTHORIZED "unauthorized" "Authentication is required",
         "There is no token, or it is malformed, expired or revoked, or its account is locked or gone. One answer for all of these.",
         "Send `Authorization: Bearer <token>`. Where it worked before, refresh the token or log in again.";
@@ -51,6 +54,9 @@ kinds! {
     INVALID_REFRESH_TOKEN = UNAUTHORIZED "invalid-refresh-token" "The refresh token does not hold",
         "It is unknown, expired, revoked, or was used before. A token that comes twice ends its whole family.",
         "Log in again. Store the newest refresh token before you use it, and use each once.";
+    EMAIL_NOT_VERIFIED = FORBIDDEN "email-not-verified" "The e-mail address is not confirmed",
+        "This installation opens an account when its address is confirmed. A login tells so only after the right password.",
+        "Follow the link in the mail, or ask for another one: `POST /api/v1/auth/resend-verify`.";
     ADMINS_ONLY = FORBIDDEN "admins-only" "Only admins may do this",
         "The token holds, and its account is not an admin's.",
         "Log in as an admin.";

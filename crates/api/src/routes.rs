@@ -8,7 +8,9 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Resource, Route};
 
 use crate::error::Problem;
-use crate::handlers::{admin, api_keys, audit, auth, dashboard, health, services, sessions};
+use crate::handlers::{
+    account, admin, api_keys, audit, auth, dashboard, health, links, services, sessions,
+};
 use crate::openapi;
 use crate::reference;
 use crate::reply::Reply;
@@ -82,7 +84,13 @@ pub(crate) const API: &[Entry] = &[
     resource!("/auth/login", post => auth::login),
     resource!("/auth/refresh", post => auth::refresh),
     resource!("/auth/logout", post => auth::logout),
-    resource!("/auth/me", get => auth::me),
+    resource!("/auth/verify", get => links::verify_page, post => links::verify),
+    resource!("/auth/resend-verify", post => account::resend),
+    resource!("/auth/forgot-password", post => account::forgot),
+    resource!("/auth/reset-password", get => links::reset_page, post => links::reset),
+    resource!("/auth/change-email", post => account::change_email),
+    resource!("/auth/confirm-email", get => links::confirm_page, post => links::confirm),
+    resource!("/auth/me", get => auth::me, delete => account::delete),
     resource!("/auth/sessions", get => sessions::list),
     resource!("/auth/sessions/{id}", delete => sessions::end),
     resource!("/auth/logout-all", post => sessions::logout_all),

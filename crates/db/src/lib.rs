@@ -13,6 +13,7 @@ pub mod certificates;
 pub mod cursor;
 pub mod deliveries;
 pub mod email_changes;
+pub mod erase;
 pub mod extra_probes;
 pub mod failure;
 pub mod health;

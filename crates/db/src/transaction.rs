@@ -130,6 +130,17 @@ where
         .await
 }
 
+/// Lets the current transaction's commit not wait for the disk: a server that crashes within the next
+/// half second may forget it, whole. For what can be asked for again and must not tell by its
+/// duration whether it wrote anything.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn commit_at_once(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SET LOCAL synchronous_commit = off")
+        .await
+}
+
 /// Changes how long a statement may take until the end of the current transaction.
 ///
 /// # Errors

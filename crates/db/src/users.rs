@@ -149,6 +149,34 @@ impl DatabaseErrorInformation for Taken {
     }
 }
 
+/// Adds an account, unless its address has one. Returns whether it was added.
+///
+/// # Errors
+/// [`USERNAME_TAKEN`], or the connection is gone.
+pub async fn insert_new(conn: &mut Conn, user: &User) -> QueryResult<bool> {
+    let added = diesel::insert_into(users::table)
+        .values(user)
+        .on_conflict(users::email_key)
+        .do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(added == 1)
+}
+
+/// Whether somebody has this user name.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn has_username(conn: &mut Conn, key: &str) -> QueryResult<bool> {
+    let found: Option<Uuid> = users::table
+        .filter(users::username_key.eq(key))
+        .select(users::id)
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// The account of an address, compared by its key.
 ///
 /// # Errors
@@ -282,4 +310,38 @@ pub async fn password_hash(conn: &mut Conn, id: Uuid) -> QueryResult<Option<Stri
         .first(conn)
         .await
         .optional()
+}
+
+/// The address is known to be the user's.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn set_verified(conn: &mut Conn, id: Uuid, now: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(users::table.find(id))
+        .set((users::is_verified.eq(true), users::updated_at.eq(now)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Moves an account to another address, which is known to be the user's.
+///
+/// # Errors
+/// [`EMAIL_TAKEN`], or the connection is gone.
+pub async fn set_email(
+    conn: &mut Conn,
+    id: Uuid,
+    (email, key): (&str, &str),
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::update(users::table.find(id))
+        .set((
+            users::email.eq(email),
+            users::email_key.eq(key),
+            users::is_verified.eq(true),
+            users::updated_at.eq(now),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
 }

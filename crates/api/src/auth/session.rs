@@ -120,7 +120,7 @@ impl Bearer {
     /// Judges what the database says of the user.
     ///
     /// # Errors
-    /// 401.
+    /// 401, 403 (`email-not-verified`).
     pub(crate) async fn admit(&self, standing: Option<Standing>) -> Result<Caller, Problem> {
         let holds = |standing: &Standing| match &self.proof {
             Proof::Session(claims) => {
@@ -132,6 +132,9 @@ impl Bearer {
             Proof::Key(_) => standing.locked_at.is_none(),
         };
         if let Some(standing) = standing.filter(holds) {
+            if self.api.config.auth.verification.is_required() && !standing.is_verified {
+                return Err(Problem::email_not_verified());
+            }
             return Ok(Caller {
                 user: self.user(),
                 service_quota: standing.service_quota,

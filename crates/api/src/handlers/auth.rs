@@ -4,11 +4,12 @@ use actix_web::web::Data;
 use db::audit::Event;
 use db::refresh_tokens::Holder;
 use db::users::{self, User};
-use db::{Conn, Failure, QueryError};
+use db::Conn;
 use models::Time;
 use models::audit::AuditEvent;
 use uuid::Uuid;
 
+use crate::accounts;
 use crate::app::Api;
 use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
 use crate::error::Problem;
@@ -24,7 +25,7 @@ use crate::views::format;
 /// `POST /auth/register`
 ///
 /// # Errors
-/// 422, 409 (`duplicate-email`, `duplicate-username`), 503.
+/// 422, 409 (`duplicate-username`; `duplicate-email` where addresses need not be confirmed), 503.
 pub(crate) async fn register(api: Data<Api>, origin: Origin, Body(mut fields): Body) -> Answer {
     let email = fields.required("email", account::email);
     let password = fields.required("password", account::new_password);
@@ -53,10 +54,7 @@ pub(crate) async fn register(api: Data<Api>, origin: Origin, Body(mut fields): B
             created_at: now,
             updated_at: now,
         };
-        let mut conn = app.conn().await?;
-        users::insert(&mut conn, &user).await.map_err(taken)?;
-        let registered = origin.event(AuditEvent::Registered, user.id, now);
-        db::audit::record(&mut conn, &registered).await?;
+        accounts::register(&app, &user, &origin).await?;
         Reply::created(
             &Registered {
                 id: user.id,
@@ -71,25 +69,11 @@ pub(crate) async fn register(api: Data<Api>, origin: Origin, Body(mut fields): B
     .await
 }
 
-/// The index decides, not a question before.
-fn taken(error: QueryError) -> Problem {
-    let failure = Failure::of(&error);
-    if failure.is_constraint(users::EMAIL_TAKEN) {
-        Problem::new(
-            &problems::DUPLICATE_EMAIL,
-            "Log in, or use another address.",
-        )
-    } else if failure.is_constraint(users::USERNAME_TAKEN) {
-        Problem::new(&problems::DUPLICATE_USERNAME, "Choose another user name.")
-    } else {
-        error.into()
-    }
-}
-
 /// `POST /auth/login`
 ///
 /// # Errors
-/// 422, 401 (one text and one duration for a wrong password and an unknown address), 503.
+/// 422, 401 (one text and one duration for a wrong password and an unknown address), 403 (`email-not-verified`, after the
+/// right password alone), 503.
 pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body) -> Answer {
     // Any text: what is not an address has no account, and is told no sooner.
     let email = fields.required("email", |node| input::text(node).map(str::to_owned));
@@ -116,6 +100,9 @@ pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body
         if !is_right || user.locked_at.is_some() {
             note(&app, event(AuditEvent::LoginFailed));
             return Err(wrong_pair());
+        }
+        if app.config.auth.verification.is_required() && !user.is_verified {
+            return Err(Problem::email_not_verified());
         }
         let outdated = verdict == Verdict::Right { outdated: true };
         let rehashed = match outdated {

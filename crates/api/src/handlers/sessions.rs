@@ -4,6 +4,7 @@ use actix_web::web::Data;
 use db::refresh_tokens::Holder;
 use db::sessions::{self, Session};
 use db::{Conn, audit, users};
+use models::account_mail::LinkPurpose;
 use models::audit::AuditEvent;
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -166,6 +167,13 @@ pub(super) async fn prove(
     }
 }
 
+/// Links that a new password voids.
+const VOIDED: [LinkPurpose; 3] = [
+    LinkPurpose::ResetPassword,
+    LinkPurpose::LeaveAddress,
+    LinkPurpose::TakeAddress,
+];
+
 async fn replace_password(
     conn: &mut Conn,
     api: &Api,
@@ -179,6 +187,9 @@ async fn replace_password(
         return Err(Problem::unauthorized()); // changed meanwhile, which ended this token too
     }
     let epoch = users::set_password(conn, user, new, now).await?;
+    // Whoever asked for these may not be the user.
+    db::mail_tokens::void(conn, user, &VOIDED.map(LinkPurpose::as_str)).await?;
+    db::email_changes::forget(conn, user).await?;
     sessions::end_all(conn, user, bearer.session(), now).await?;
     let changed = origin.event(AuditEvent::PasswordChanged, user, now);
     audit::record(conn, &changed).await?;

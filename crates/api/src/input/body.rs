@@ -19,6 +19,9 @@ const MAX_DRAINED_BYTES: usize = 1024 * 1024;
 /// Who needs longer to send 64 KiB is not a client.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The fields of a JSON object in the body.
 #[derive(Debug)]
 pub(crate) struct Body(pub Fields);
@@ -28,7 +31,7 @@ impl FromRequest for Body {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = is_json(request);
+        let is_json = is_media(request, JSON);
         let query = request.query_string().to_owned();
         let payload = payload.take();
         Box::pin(async move {
@@ -36,6 +39,41 @@ impl FromRequest for Body {
                 return Err(Problem::unsupported_media_type());
             }
             Ok(Self(fields(&arrived(payload).await?, &query)?))
+        })
+    }
+}
+
+/// The fields of a JSON object, or of a form that one of our own pages posted.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    /// What was sent.
+    pub(crate) fields: Fields,
+    /// It came from a page, so a person waits for the answer in a browser.
+    pub(crate) as_form: bool,
+}
+
+impl FromRequest for Submission {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (is_json, as_form) = (is_media(request, JSON), is_media(request, FORM));
+        let query = request.query_string().to_owned();
+        let payload = payload.take();
+        Box::pin(async move {
+            if !is_json && !as_form {
+                return Err(Problem::unsupported_media_type());
+            }
+            let bytes = arrived(payload).await?;
+            if !as_form {
+                let fields = fields(&bytes, &query)?;
+                return Ok(Self { fields, as_form });
+            }
+            let text = String::from_utf8(bytes)
+                .map_err(|_not_utf8| Problem::malformed("The form is not UTF-8."))?;
+            let mut fields = Fields::from_query(&text)?;
+            fields.refuse_query(&query)?;
+            Ok(Self { fields, as_form })
         })
     }
 }
@@ -49,7 +87,7 @@ impl FromRequest for NoFields {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = is_json(request);
+        let is_json = is_media(request, JSON);
         let query = request.query_string().to_owned();
         let payload = payload.take();
         Box::pin(async move {
@@ -85,7 +123,7 @@ async fn arrived(payload: Payload) -> Result<Vec<u8>, Problem> {
         .map_err(|_elapsed| Problem::malformed("The body did not arrive in time."))?
 }
 
-fn is_json(request: &HttpRequest) -> bool {
+fn is_media(request: &HttpRequest, wanted: &str) -> bool {
     let header = |name| {
         request
             .headers()
@@ -98,15 +136,15 @@ fn is_json(request: &HttpRequest) -> bool {
         return false;
     };
     let mut parts = media.split(';').map(str::trim);
-    let is_json = parts
+    let is_wanted = parts
         .next()
-        .is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
+        .is_some_and(|media| media.eq_ignore_ascii_case(wanted));
     let is_utf8 = parts.all(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         !name.eq_ignore_ascii_case("charset")
             || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
     });
-    plain && is_json && is_utf8
+    plain && is_wanted && is_utf8
 }
 
 async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {

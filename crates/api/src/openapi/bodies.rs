@@ -16,6 +16,11 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("PasswordChange", password_change()),
         ("WantedApiKey", wanted_api_key()),
         ("UserQuotaChange", user_quota_change()),
+        ("Address", address()),
+        ("LinkToken", link_token()),
+        ("PasswordReset", password_reset()),
+        ("AddressChange", address_change()),
+        ("Confirmation", confirmation()),
         ("NewService", new_service()),
         ("ServiceChange", service_change()),
     ]
@@ -96,6 +101,54 @@ fn password_change() -> Value {
             "current_password": password("The one that holds now."),
             "new_password": new_password(),
         }),
+    )
+}
+
+fn address() -> Value {
+    object(
+        "Where a mail is wanted.",
+        &["email"],
+        &json!({"email": email()}),
+    )
+}
+
+/// The token of a mailed link.
+fn mailed() -> Value {
+    json!({
+        "type": "string", "description": "As it stands in the link.",
+        "examples": ["q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s"],
+    })
+}
+
+fn link_token() -> Value {
+    object(
+        "The token of a mailed link.",
+        &["token"],
+        &json!({"token": mailed()}),
+    )
+}
+
+fn password_reset() -> Value {
+    object(
+        "A new password in the place of a forgotten one.",
+        &["token", "new_password"],
+        &json!({"token": mailed(), "new_password": new_password()}),
+    )
+}
+
+fn address_change() -> Value {
+    object(
+        "Where the account is to move.",
+        &["password", "email"],
+        &json!({"password": password("The account's."), "email": email()}),
+    )
+}
+
+fn confirmation() -> Value {
+    object(
+        "That it is really wanted.",
+        &["password"],
+        &json!({"password": password("The account's.")}),
     )
 }
 

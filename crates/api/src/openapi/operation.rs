@@ -277,6 +277,7 @@ impl Operation {
         let mut kinds = self.problems.clone();
         if self.access != Access::Public {
             kinds.push(&problems::UNAUTHORIZED);
+            kinds.push(&problems::EMAIL_NOT_VERIFIED);
             match (self.opens_to_keys(), self.method) {
                 (true, "get") => {}
                 (true, _) => kinds.push(&problems::INSUFFICIENT_SCOPE),

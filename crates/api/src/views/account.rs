@@ -35,6 +35,22 @@ pub(crate) struct TokenPair {
     pub(crate) refresh_token: String,
 }
 
+/// An address is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Verified {
+    /// Always `true`.
+    pub(crate) is_verified: bool,
+}
+
+/// One of the two addresses of a move has confirmed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct AddressConfirmed {
+    /// The account's address now.
+    pub(crate) email: String,
+    /// Both have confirmed, and the account has moved.
+    pub(crate) is_changed: bool,
+}
+
 /// A place where somebody is logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Session)]

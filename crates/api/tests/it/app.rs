@@ -11,6 +11,8 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use models::account_mail::LinkPurpose;
+use models::mail_token::TokenKey;
 use runtime::{Clock, ClockShift, Shutdown, Trigger};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -19,6 +21,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub(crate) const JWT_SECRET: &str = "a-signing-key-of-the-tests-and-of-nobody-else";
+pub(crate) const SECRETS_KEY: &str = "a-key-for-mailed-links-of-the-tests-alone";
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// One api process on a port of its own, on a database of its own.
@@ -117,6 +120,7 @@ impl TestApp {
             ("OPS_BIND", "127.0.0.1"),
             ("OPS_PORT", "0"),
             ("JWT_SECRET", JWT_SECRET),
+            ("SECRETS_KEY", SECRETS_KEY),
             ("BCRYPT_COST", "4"),
             // High, but where they are what a test is about.
             ("RATE_LIMIT_AUTH_PER_MINUTE", "1000000"),
@@ -218,6 +222,26 @@ impl TestApp {
     /// Asks it to stop as an orchestrator does.
     pub(crate) fn terminate(&self) {
         self.trigger.terminate();
+    }
+
+    /// The token of the link that waits for this user, as his mail would carry it.
+    pub(crate) async fn link(&self, user: Uuid, purpose: LinkPurpose) -> String {
+        let row = format!(
+            "FROM mail_tokens WHERE user_id = '{user}' AND purpose = '{}'",
+            purpose.as_str()
+        );
+        let id: String = self.db.value(&format!("SELECT id::text {row}")).await;
+        let id: Uuid = id.parse().unwrap();
+        let seed: Vec<u8> = self.db.value(&format!("SELECT seed {row}")).await;
+        let key = TokenKey::new(SECRETS_KEY.as_bytes()).unwrap();
+        key.token(purpose, id, &seed)
+    }
+
+    /// What account mail waits, as `mail → address`, oldest first.
+    pub(crate) async fn mails(&self) -> Vec<String> {
+        let sql = "SELECT coalesce(array_agg(facts->>'mail' || ' → ' || recipient ORDER BY id), '{}') \
+                   FROM deliveries WHERE lane = 'account' AND status = 'pending'";
+        self.db.value(sql).await
     }
 
     /// Stops it, as Ctrl-C does, and waits.

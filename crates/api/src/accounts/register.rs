@@ -1,0 +1,87 @@
+//! A new account.
+//!
+//! Where addresses have to be confirmed, nobody learns from the answer whether an address has an account: its owner is
+//! told by mail instead. That mail carries no link that confirms: else whoever registers with a stranger's address
+//! would have an account in his name as soon as the stranger follows it. A new password, which the mail names as the
+//! way in, confirms the address and locks the other one out.
+
+use db::users::{self, User};
+use db::{Conn, Failure, QueryError, audit};
+use models::account_mail::AccountMail;
+use models::audit::AuditEvent;
+
+use super::mail;
+use crate::app::Api;
+use crate::auth::Origin;
+use crate::error::Problem;
+use crate::limits;
+use crate::problems;
+
+/// Adds an account.
+///
+/// # Errors
+/// 409 (`duplicate-username`; `duplicate-email` where addresses need not be confirmed), 429 where they do, or the
+/// database's failure.
+pub(crate) async fn register(api: &Api, user: &User, origin: &Origin) -> Result<(), Problem> {
+    if api.config.auth.verification.is_required() {
+        return register_unconfirmed(api, user, origin).await;
+    }
+    api.db
+        .transaction(async |conn: &mut Conn| {
+            users::insert(conn, user).await.map_err(taken)?;
+            record(conn, user, origin).await
+        })
+        .await
+}
+
+async fn register_unconfirmed(api: &Api, user: &User, origin: &Origin) -> Result<(), Problem> {
+    // Alike for both, and the owner of a known address is not flooded.
+    limits::spend_mail(api, &user.email_key).await?;
+    let delivery = api
+        .db
+        .transaction(async |conn: &mut Conn| {
+            // Before the address: its answer must not depend on that.
+            if let Some(name) = &user.username_key
+                && users::has_username(conn, name).await?
+            {
+                return Err(duplicate_username());
+            }
+            let now = user.created_at;
+            if users::insert_new(conn, user).await.map_err(taken)? {
+                record(conn, user, origin).await?;
+                let to = (user.id, user.email.as_str());
+                return mail::post(conn, &api.mail_key, to, &AccountMail::VerifyEmail, now).await;
+            }
+            let owner = users::by_email_key(conn, &user.email_key).await?;
+            let owner = owner.as_ref().unwrap_or(user); // gone again: nobody is told
+            let to = (owner.id, owner.email.as_str());
+            mail::post(conn, &api.mail_key, to, &AccountMail::AddressKnown, now).await
+        })
+        .await?;
+    api.nudges.mail(delivery);
+    Ok(())
+}
+
+async fn record(conn: &mut Conn, user: &User, origin: &Origin) -> Result<(), Problem> {
+    let event = origin.event(AuditEvent::Registered, user.id, user.created_at);
+    Ok(audit::record(conn, &event).await?)
+}
+
+/// The index decides, not a question before.
+pub(super) fn taken(error: QueryError) -> Problem {
+    let failure = Failure::of(&error);
+    if failure.is_constraint(users::EMAIL_TAKEN) {
+        Problem::new(
+            &problems::DUPLICATE_EMAIL,
+            "Log in, or use another address.",
+        )
+    } else if failure.is_constraint(users::USERNAME_TAKEN) {
+        duplicate_username()
+    } else {
+        error.into()
+    }
+}
+
+fn duplicate_username() -> Problem {
+    Problem::new(&problems::DUPLICATE_USERNAME, "Choose another user name.")
+}

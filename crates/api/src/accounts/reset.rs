@@ -1,0 +1,42 @@
+//! A forgotten password is replaced.
+
+use chrono::SubsecRound as _;
+use db::{Conn, audit, email_changes, mail_tokens, sessions, users};
+use models::account_mail::LinkPurpose;
+use models::audit::AuditEvent;
+use secrecy::SecretString;
+
+use super::links;
+use crate::app::Api;
+use crate::auth::Origin;
+use crate::error::Problem;
+
+/// Uses the link of a mail: it sets another password, ends every session, voids every other link, and confirms the
+/// address, since the link was read there.
+///
+/// # Errors
+/// 400 (`invalid-link`), 503, or the database's failure.
+pub(crate) async fn reset_password(
+    api: &Api,
+    token: &str,
+    password: SecretString,
+    origin: &Origin,
+) -> Result<(), Problem> {
+    const PURPOSE: [LinkPurpose; 1] = [LinkPurpose::ResetPassword];
+    let now = api.clock.now().trunc_subsecs(6);
+    // A hash is dear: nobody gets one for a link that does not work.
+    links::require(&mut *api.conn().await?, token, &PURPOSE, now).await?;
+    let hash = api.passwords.hash(password).await?;
+    api.db
+        .transaction(async |conn: &mut Conn| {
+            let user = links::take(conn, token, &PURPOSE, now).await?.user;
+            users::set_password(conn, user, &hash, now).await?;
+            users::set_verified(conn, user, now).await?;
+            sessions::end_all(conn, user, None, now).await?;
+            mail_tokens::void(conn, user, &links::names(&LinkPurpose::ALL)).await?;
+            email_changes::forget(conn, user).await?;
+            let event = origin.event(AuditEvent::PasswordReset, user, now);
+            Ok::<_, Problem>(audit::record(conn, &event).await?)
+        })
+        .await
+}

@@ -1,0 +1,99 @@
+//! What a user does with his account, and mails that anybody may ask for.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+
+use super::sessions::prove;
+use crate::accounts;
+use crate::app::Api;
+use crate::auth::{Bearer, Origin, account};
+use crate::error::Problem;
+use crate::input::Body;
+use crate::limits;
+use crate::reply::{Answer, Reply};
+
+/// `POST /auth/resend-verify`: the same answer whether or not there is an account.
+///
+/// # Errors
+/// 422, 429.
+pub(crate) async fn resend(api: Data<Api>, Body(mut fields): Body) -> Answer {
+    let email = fields.required("email", account::email);
+    fields.finish()?;
+    let email = email.ok_or_else(|| Problem::internal("no address and nobody said so"))?;
+    let app = Data::clone(&api);
+    api.work(async move {
+        app.require_schema()?;
+        limits::spend_mail(&app, &email.key).await?;
+        accounts::ask_for_verification(&app, &email).await?;
+        Ok(Reply::empty(StatusCode::ACCEPTED))
+    })
+    .await
+}
+
+/// `POST /auth/forgot-password`: the same answer whether or not there is an account.
+///
+/// # Errors
+/// 422, 429.
+pub(crate) async fn forgot(api: Data<Api>, origin: Origin, Body(mut fields): Body) -> Answer {
+    let email = fields.required("email", account::email);
+    fields.finish()?;
+    let email = email.ok_or_else(|| Problem::internal("no address and nobody said so"))?;
+    let app = Data::clone(&api);
+    api.work(async move {
+        app.require_schema()?;
+        limits::spend_mail(&app, &email.key).await?;
+        accounts::ask_for_reset(&app, &email, &origin).await?;
+        Ok(Reply::empty(StatusCode::ACCEPTED))
+    })
+    .await
+}
+
+/// `POST /auth/change-email`: mails both addresses; nothing changes before both have confirmed.
+///
+/// # Errors
+/// 401, 422, 409 (`duplicate-email`, where addresses need not be confirmed), 429, 503.
+pub(crate) async fn change_email(
+    api: Data<Api>,
+    bearer: Bearer,
+    origin: Origin,
+    Body(mut fields): Body,
+) -> Answer {
+    let password = fields.required("password", account::secret);
+    let email = fields.required("email", account::email);
+    fields.finish()?;
+    let (Some(password), Some(email)) = (password, email) else {
+        return Err(Problem::internal("a field was wrong and nobody said so"));
+    };
+    let app = Data::clone(&api);
+    api.work(async move {
+        prove(&app, &bearer, password, "password").await?;
+        // Nobody is flooded: neither that address, nor many of them by one account.
+        limits::spend_mail(&app, &email.key).await?;
+        limits::spend_mail(&app, &bearer.user().to_string()).await?;
+        accounts::change_address(&app, &bearer, &email, &origin).await?;
+        Ok(Reply::empty(StatusCode::ACCEPTED))
+    })
+    .await
+}
+
+/// `DELETE /auth/me`: everything goes.
+///
+/// # Errors
+/// 401, 422, 503.
+pub(crate) async fn delete(
+    api: Data<Api>,
+    bearer: Bearer,
+    origin: Origin,
+    Body(mut fields): Body,
+) -> Answer {
+    let password = fields.required("password", account::secret);
+    fields.finish()?;
+    let password = password.ok_or_else(|| Problem::internal("no password and nobody said so"))?;
+    let app = Data::clone(&api);
+    api.work(async move {
+        prove(&app, &bearer, password, "password").await?;
+        accounts::erase(&app, &bearer, &origin).await?;
+        Ok(Reply::no_content())
+    })
+    .await
+}

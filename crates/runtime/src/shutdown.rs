@@ -184,10 +184,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn load_balancers_get_time_to_notice_and_a_person_need_not_wait() {
-        for (ask, notice) in [
-            (Trigger::terminate as fn(&Trigger), NOTICE),
+        type Ask = fn(&Trigger);
+        let cases: [(Ask, Duration); 2] = [
+            (Trigger::terminate, NOTICE),
             (Trigger::shut_down, Duration::ZERO),
-        ] {
+        ];
+        for (ask, notice) in cases {
             let (shutdown, trigger) = Shutdown::manual();
             ask(&trigger);
             let asked = Instant::now();

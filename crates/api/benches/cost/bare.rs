@@ -4,13 +4,14 @@
 use actix_web::web::{Data, get};
 use actix_web::{App, HttpResponse, HttpServer};
 use db::{Db, Settings};
+use runtime::env::{ProcessEnv, Vars as _};
 use uuid::Uuid;
 
 /// Serves until it is killed, with as many threads as the api has by default.
 pub(crate) fn serve(port: u16, user: Uuid) {
     actix_web::rt::System::new()
         .block_on(async move {
-            let url = std::env::var(URL).expect("the database's URL");
+            let url = ProcessEnv.var(URL).expect("the database's URL");
             let settings = Settings::from_url(&url.into()).expect("a URL");
             let shared = Data::new((Db::connect(&settings).expect("a pool"), user));
             HttpServer::new(move || {

@@ -1,10 +1,10 @@
 //! Accounts: register, log in, stay logged in, log out.
 
 use actix_web::web::Data;
+use db::Conn;
 use db::audit::Event;
 use db::refresh_tokens::Holder;
 use db::users::{self, User};
-use db::Conn;
 use models::Time;
 use models::audit::AuditEvent;
 use uuid::Uuid;

@@ -9,8 +9,10 @@ use crate::stack::{Plan, Stack};
 async fn a_prober_without_its_resolver_makes_no_service_fail_and_only_coverage_drops() {
     let names = FakeDns::start().await;
     names.name("watched.example", [Reply::addresses(["127.0.0.1"])]);
-    let mut plan = Plan::default();
-    plan.name_server = Some(names.addr());
+    let plan = Plan {
+        name_server: Some(names.addr()),
+        ..Plan::default()
+    };
     let stack = Stack::with(plan).await;
     let target = FakeTarget::http().await;
     let tenant = stack.tenant().await;

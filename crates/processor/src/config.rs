@@ -80,7 +80,7 @@ mod tests {
             ("AMQP_URL", "amqp://p:p@127.0.0.1/p"),
             (
                 "JOB_SIGNING_KEY",
-                "a key for tests only, of thirty-two bytes or more",
+                "a key for tests only of thirty-two bytes or more",
             ),
         ];
         needed.iter().chain(more).copied().collect()

@@ -97,7 +97,7 @@ mod tests {
             ("AMQP_URL", "amqp://a:b@localhost"),
             (
                 "JOB_SIGNING_KEY",
-                "a key for tests only, of thirty-two bytes or more",
+                "a key for tests only of thirty-two bytes or more",
             ),
         ];
         needed.into_iter().chain(more.iter().copied()).collect()

@@ -24,7 +24,7 @@ const POOL: u32 = 1000;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// For the time of a bench.
-const SIGNING_KEY: &str = "a key for a bench only, of thirty-two bytes or more";
+const SIGNING_KEY: &str = "a key for a bench only of thirty-two bytes or more";
 
 /// The broker's client calls it an error that a queue is not yet declared.
 const LOG: &str = "error,lapin=off";

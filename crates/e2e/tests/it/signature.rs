@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::stack::{Plan, Stack};
 
-const NEW: &str = "the next key for tests only, of thirty-two bytes";
+const NEW: &str = "the next key for tests only of thirty-two bytes";
 
 /// What an honest prober would report of `job`.
 fn honest(job: &ProbeJob) -> ProbeResult {
@@ -73,12 +73,13 @@ async fn a_stolen_prober_credential_makes_up_no_results_of_jobs_that_it_was_not_
         ..Plan::default()
     };
     let stack = Stack::with(plan).await;
+    let target = FakeTarget::http().await;
     let owner = stack.tenant().await;
     let watch = async |path: &str| {
-        let service = json!({"url": format!("http://127.0.0.1:1/{path}"), "interval": "1h"});
+        let service = json!({"url": target.url(path), "interval": "1h"});
         owner.watch(service).await
     };
-    let (given, other) = (watch("given").await, watch("other").await);
+    let (given, other) = (watch("/given").await, watch("/other").await);
     // The first probes of both wait in one queue; the thief gets one of them.
     let jobs: Mutex<Vec<ProbeJob>> = Mutex::default();
     let job = eventually(async || {
@@ -91,7 +92,7 @@ async fn a_stolen_prober_credential_makes_up_no_results_of_jobs_that_it_was_not_
     })
     .await;
     let rewritten = ProbeJob {
-        url: "http://127.0.0.1:1/elsewhere".to_owned(),
+        url: target.url("/elsewhere"),
         ..job.clone()
     };
     let mut later = job.clone();
@@ -147,7 +148,7 @@ fn scheduler(stack: &Stack, keys: &str) -> (Trigger, JoinHandle<anyhow::Result<(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_changed_while_results_flow_and_none_is_refused() {
-    const OLD: &str = "the last key for tests only, of thirty-two bytes";
+    const OLD: &str = "the last key for tests only of thirty-two bytes";
     let plan = Plan {
         schedulers: 0,
         ..Plan::default()

@@ -8,7 +8,7 @@ use testkit::eventually;
 use crate::world::{KEY, World, job, signed};
 
 const DEAD: &str = "probe-results.dead";
-const OTHER: &str = "another key for tests only, of thirty-two bytes";
+const OTHER: &str = "another key for tests only of thirty-two bytes";
 
 #[tokio::test]
 async fn forged_and_altered_results_are_put_among_the_dead_and_their_neighbours_are_stored() {

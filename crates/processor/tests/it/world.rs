@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Signs the jobs of all results under test.
-pub(crate) const KEY: &str = "a key for tests only, of thirty-two bytes or more";
+pub(crate) const KEY: &str = "a key for tests only of thirty-two bytes or more";
 /// The queue that a processor consumes.
 pub(crate) const QUEUE: &str = "probe-results.v1";
 

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Signs the jobs of all schedulers under test.
-pub(crate) const KEY: &str = "a key for tests only, of thirty-two bytes or more";
+pub(crate) const KEY: &str = "a key for tests only of thirty-two bytes or more";
 pub(crate) const JOBS: &str = "probe-jobs.v1.default";
 
 pub(crate) struct Rig {

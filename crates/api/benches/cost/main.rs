@@ -10,6 +10,7 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "a bench stops where it cannot measure, and prints what it measured"
 )]
 

@@ -13,30 +13,7 @@ const TAG: &str = "admin";
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        Operation::new(
-            ("get", "/admin/audit"),
-            "adminAudit",
-            TAG,
-            "What happened to accounts",
-        )
-        .for_admins()
-        .query(
-            "user_id",
-            "Only events of this account.",
-            &json!({"type": "string", "format": "uuid"}),
-        )
-        .query(
-            "event",
-            "Only events of this kind.",
-            &parts::schema_ref("AuditEvent"),
-        )
-        .paged()
-        .answer::<AnyEvents>(
-            StatusCode::OK,
-            "A page of events, newest first.",
-            &examples::any_events(),
-        )
-        .stored(),
+        log(),
         Operation::new(("get", "/admin/users"), "users", TAG, "Accounts")
             .for_admins()
             .query(
@@ -71,6 +48,33 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .about("Its keys hold again; its old tokens stay ended."),
     ]
+}
+
+fn log() -> Operation {
+    Operation::new(
+        ("get", "/admin/audit"),
+        "adminAudit",
+        TAG,
+        "What happened to accounts",
+    )
+    .for_admins()
+    .query(
+        "user_id",
+        "Only events of this account.",
+        &json!({"type": "string", "format": "uuid"}),
+    )
+    .query(
+        "event",
+        "Only events of this kind.",
+        &parts::schema_ref("AuditEvent"),
+    )
+    .paged()
+    .answer::<AnyEvents>(
+        StatusCode::OK,
+        "A page of events, newest first.",
+        &examples::any_events(),
+    )
+    .stored()
 }
 
 /// What ends with showing an account.

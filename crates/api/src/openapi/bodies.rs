@@ -181,7 +181,7 @@ fn wanted_api_key() -> Value {
             "expires_at": {
                 "type": ["string", "null"], "format": "date-time", "minLength": 20,
                 "description": "When it ends, in RFC 3339; it lies in the future. `null`, or left out: never.",
-                "examples": ["2126-01-31T12:00:00Z"],
+                "examples": ["2126-01-31T12:00:00.000Z"],
             },
         }),
     )

@@ -62,8 +62,8 @@ pub struct Config {
 
 impl Config {
     /// Reads `AMQP_URL`, `OPS_PORT`, `REGION`, `WORKER_POOL_SIZE`, `PROBES_PER_TENANT`, `PROBES_PER_ADDRESS`,
-    /// `PROBE_ALLOW_CIDRS`, `PROBE_DENY_CIDRS`, `PROBE_DENY_NAMES`, `PROBE_EXTRA_CA_FILE`, `APP_BASE_URL` and
-    /// `SELF_CHECK_URLS`.
+    /// `PROBE_ALLOW_CIDRS`, `PROBE_DENY_CIDRS`, `PROBE_DENY_NAMES`, `PROBE_EXTRA_CA_FILE`, `APP_BASE_URL`,
+    /// `PROBE_CONTACT_URL` and `SELF_CHECK_URLS`.
     ///
     /// # Errors
     /// Every variable that is missing or wrong.
@@ -159,9 +159,10 @@ fn extra_roots(r: &Reader<'_>) -> Option<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// Names the product and, where the installation has a public address, whom to ask about it.
+/// Names the product and where to ask about it: the page of the operator's choice, or the installation's own address.
 fn user_agent(r: &Reader<'_>) -> Option<String> {
-    match r.optional::<Url>("APP_BASE_URL") {
+    let base = r.optional::<Url>("APP_BASE_URL");
+    match r.optional::<Url>("PROBE_CONTACT_URL").or(base) {
         Some(url) => Some(format!("{USER_AGENT} (+{url})")),
         None => Some(USER_AGENT.to_owned()),
     }
@@ -217,6 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_probed_is_told_where_to_ask() {
+        let told = |vars: &[(&'static str, &'static str)]| {
+            let mut vars: HashMap<_, _> = vars.iter().copied().collect();
+            vars.insert("AMQP_URL", "amqp://broker");
+            Config::from_env(&vars).unwrap().user_agent
+        };
+        assert_eq!(told(&[]), "Pulsemon/0.1");
+        let base = ("APP_BASE_URL", "https://a.example");
+        let contact = ("PROBE_CONTACT_URL", "https://b.example/probes");
+        assert_eq!(told(&[base]), "Pulsemon/0.1 (+https://a.example/)");
+        assert_eq!(
+            told(&[base, contact]),
+            "Pulsemon/0.1 (+https://b.example/probes)"
+        );
+    }
+
+    #[test]
     fn every_bad_variable_is_named_at_once() {
         let vars = HashMap::from([
             ("AMQP_URL", "http://broker"),
@@ -228,6 +246,7 @@ mod tests {
             ("PROBE_DENY_CIDRS", "10.0.0.0/40"),
             ("PROBE_EXTRA_CA_FILE", "/nowhere/ca.pem"),
             ("APP_BASE_URL", "status"),
+            ("PROBE_CONTACT_URL", "abuse"),
             ("SELF_CHECK_URLS", "https://one.example, ftp://two.example"),
         ]);
         let errors = Config::from_env(&vars).unwrap_err();

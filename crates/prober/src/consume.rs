@@ -1,6 +1,7 @@
 //! From a batch of jobs to results on their way: what is read, what is refused, what is run.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bus::{Delivery, Subscription};
 use chrono::TimeDelta;
@@ -12,9 +13,10 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::avoid;
-use crate::gate::{Entry, Gate, Place};
+use crate::gate::{self, Entry, Gate, Place};
 use crate::ledger::{Ledger, Ticket};
 use crate::offset::OffsetLearner;
+use crate::pace::History;
 use crate::panics;
 use crate::probe::Engine;
 use crate::recall;
@@ -37,8 +39,9 @@ pub(crate) struct Worker {
     pub(crate) prober: String,
     pub(crate) offset: Mutex<OffsetLearner>,
     pub(crate) selfcheck: Arc<SelfCheck>,
-    /// With so many batches open, what arrives may have waited for this prober.
-    pub(crate) busy_from: usize,
+    pub(crate) history: Arc<History>,
+    /// Batches held at one time, as long as slow targets do not hold most of them.
+    pub(crate) prefetch: u16,
 }
 
 /// Takes batches until asked to stop. Then batches that wait are left where they are: they go back to the queue when
@@ -51,6 +54,7 @@ pub(crate) async fn run(
     let tasks = TaskTracker::new();
     let shutdown = worker.shutdown.clone();
     let mut standing = worker.selfcheck.standing();
+    let mut prefetch = worker.prefetch;
     let mut ended = Ok(());
     loop {
         let delivery = tokio::select! {
@@ -70,7 +74,10 @@ pub(crate) async fn run(
             delivery = jobs.next() => delivery,
         };
         match delivery {
-            Some(delivery) => worker.clone().take(delivery, &results, &tasks),
+            Some(delivery) => {
+                worker.clone().take(delivery, &results, &tasks);
+                worker.widen(&mut prefetch, jobs);
+            }
             None => {
                 ended = Err(anyhow::anyhow!("the broker's client has ended"));
                 break;
@@ -158,9 +165,26 @@ impl Worker {
         }
     }
 
+    /// Takes more batches at one time when most of those held wait for slow targets only.
+    fn widen(&self, prefetch: &mut u16, jobs: &Subscription) {
+        let open = self.ledger.open();
+        if let Some(wider) = gate::widened(*prefetch, open, self.gate.has_room()) {
+            tracing::info!(
+                prefetch = wider,
+                open,
+                "slow targets hold most batches: taking more"
+            );
+            *prefetch = wider;
+            jobs.set_prefetch(wider);
+        }
+    }
+
     fn learn_offset(&self, published_at: models::Time) {
         let delay = self.clock.local_now() - published_at;
-        let (shift, is_busy) = (self.clock.shift(), self.ledger.open() >= self.busy_from);
+        let (shift, is_busy) = (
+            self.clock.shift(),
+            self.ledger.open() >= usize::from(self.prefetch / 2),
+        );
         let mut learner = self.offset.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(learned) = learner.learn(delay, Instant::now(), shift, is_busy) {
             self.clock.set_offset(learned.offset);
@@ -229,7 +253,12 @@ impl Worker {
         note_start(job, started_at);
         let _in_flight = InFlight::begin();
         let finding = panics::caught(job, self.engine.probe(job, started_at)).await;
-        finding.into_result(job, started_at, &self.prober)
+        let result = finding.into_result(job, started_at, &self.prober);
+        if result.outcome != Outcome::Inconclusive {
+            let took = Duration::from_micros(result.phases.total_us.into());
+            self.history.took(job, took);
+        }
+        result
     }
 }
 
@@ -302,11 +331,11 @@ async fn bury_parts(delivery: Delivery, bad: Vec<BadItem>) -> Option<Delivery> {
     reason = "a histogram takes floats; precision does not matter"
 )]
 fn note_start(job: &ProbeJob, started_at: models::Time) {
-    let late = (started_at - job.scheduled_at)
+    let off = (started_at - gate::starts_at(job))
         .num_microseconds()
         .unwrap_or(0);
     metrics::histogram!("pulsemon_prober_start_delay_ms", "kind" => job.kind.as_str())
-        .record(late.max(0) as f64 / 1000.0);
+        .record(off.abs() as f64 / 1000.0);
 }
 
 fn note_end(result: &ProbeResult) {

@@ -16,6 +16,7 @@ mod ledger;
 mod limits;
 mod meter;
 mod offset;
+mod pace;
 mod panics;
 mod probe;
 mod publish;

@@ -23,12 +23,13 @@ mod tests {
 
     use super::*;
     use crate::limits::KeyedLimit;
+    use crate::pace::Pace;
 
     #[tokio::test]
     async fn a_probe_that_panics_is_inconclusive_and_gives_back_what_it_held() {
         let (job, limit) = (crate::consume::tests::job(), KeyedLimit::new(1));
         let probing = async {
-            let _turn = limit.try_enter("an address");
+            let _turn = limit.try_enter("an address", Pace::Quick);
             tokio::task::yield_now().await;
             panic!("a bug")
         };
@@ -42,6 +43,6 @@ mod tests {
             "no internals: {}",
             error.message
         );
-        assert!(limit.try_enter("an address").is_some());
+        assert!(limit.try_enter("an address", Pace::Quick).is_some());
     }
 }

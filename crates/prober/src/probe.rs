@@ -2,6 +2,7 @@
 //! hop under one deadline.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use guard::{CheckedAddr, DialError, Policy, ResolveError, Resolver, Scheme, Target};
 use models::Time;
@@ -18,6 +19,7 @@ use crate::cert;
 use crate::exchange::{Exchange, Head, Protocol};
 use crate::limits::{KeyedLimit, Turn};
 use crate::meter::Raw;
+use crate::pace::{History, OnWire};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stopwatch::Phase;
 use crate::tls::{SeenChain, Tls};
@@ -32,6 +34,7 @@ pub struct Engine {
     tls: Tls,
     user_agent: String,
     per_address: KeyedLimit<IpAddr>,
+    history: Arc<History>,
 }
 
 /// Settings of an [`Engine`].
@@ -59,7 +62,13 @@ impl Engine {
             tls: Tls::new(&config.extra_roots)?,
             user_agent: config.user_agent,
             per_address: KeyedLimit::new(config.per_address),
+            history: Arc::default(),
         })
+    }
+
+    /// Which targets were quick and which slow.
+    pub(crate) fn history(&self) -> Arc<History> {
+        self.history.clone()
     }
 
     /// Runs one probe; `now` is the product's time, which certificates are judged by.
@@ -117,6 +126,7 @@ impl Engine {
     ) -> Result<Hop, Failure> {
         let addrs = self.resolve(target, redirects, trip).await?;
         let turn = self.wait_for_turn(&addrs, trip).await?;
+        let on_wire = self.history.begin(trip.job);
         let tcp = connect(&addrs, target.port(), trip).await?;
         let raw = Raw::new(tcp, trip.budget.clone());
         let seen = raw.seen();
@@ -138,6 +148,7 @@ impl Engine {
                     head,
                     exchange,
                     _turn: turn,
+                    _on_wire: on_wire,
                 })
             }
             Err(failure) => {
@@ -183,13 +194,16 @@ impl Engine {
             return Ok(None);
         };
         let key = first.socket_addr().ip();
-        if let Some(turn) = self.per_address.try_enter(key) {
+        let job = trip.job;
+        let pace = || self.history.pace(job);
+        if let Some(turn) = self.per_address.try_enter(key, pace()) {
             return Ok(Some(turn));
         }
         trip.watch.skip();
-        let turn = timeout_at(trip.stale_at(), self.per_address.enter(key)).await;
+        let turn = timeout_at(trip.stale_at(), self.per_address.enter(key, pace)).await;
         trip.deadline += trip.watch.skip();
-        turn.map_err(|_elapsed| Failure::internal("its address was being probed too often"))
+        turn.map(Some)
+            .map_err(|_elapsed| Failure::internal("its address was being probed too often"))
     }
 
     async fn encrypt(
@@ -290,6 +304,7 @@ struct Hop {
     head: Head,
     exchange: Exchange,
     _turn: Option<Turn<IpAddr>>,
+    _on_wire: OnWire,
 }
 
 impl Hop {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
-use bus::{Bus, BusConfig, Declares, Route};
+use bus::{Bus, BusConfig, Declares, Delivery, Route};
 use guard::{Policy, Resolver};
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
 use tokio::sync::{mpsc, watch};
@@ -23,7 +23,8 @@ use crate::selfcheck::{Reference, SELF_CHECK, SelfCheck};
 const BROKER: &str = "rabbitmq";
 /// The queue of its region, on `/readyz`: a prober without one does nothing.
 const JOBS: &str = "jobs";
-/// Batches a prober holds at least and at most: jobs arrive 2 s before their slot and wait here.
+/// Batches a prober holds at least and at most to begin with: jobs arrive 2 s before their slot and wait here. Slow
+/// targets may raise it (`gate::widened`).
 const PREFETCH: std::ops::RangeInclusive<usize> = 8..=400;
 /// A batch is seldom full: this many probes of the pool bring one batch.
 const PROBES_PER_BATCH: usize = 2;
@@ -33,7 +34,6 @@ const PROBES_PER_BATCH: usize = 2;
 /// # Errors
 /// When a part can't be built from its configuration, or the broker's client ends by itself.
 pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
-    let pool_size = files::make_room(config.pool_size);
     let (engine, selfcheck) = instruments(&config, &clock)?;
     let readiness = Readiness::new(&[BROKER, JOBS, SELF_CHECK], shutdown.clone());
     let ops = OpsServer::start(config.ops, readiness.clone())
@@ -62,25 +62,8 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         shutdown: shutdown.clone(),
     };
     let reporting = tokio::spawn(reporter.run(outgoing));
-    let prefetch = prefetch(pool_size);
-    let worker = Arc::new(Worker {
-        engine,
-        gate: Gate::new(clock.clone(), pool_size, config.per_tenant),
-        ledger,
-        clock,
-        shutdown: shutdown.clone(),
-        prober: prober_id(&config.region),
-        offset: Mutex::new(OffsetLearner::default()),
-        selfcheck,
-        busy_from: usize::from(prefetch / 2),
-    });
-    tracing::info!(
-        region = config.region,
-        pool = pool_size,
-        prober = worker.prober,
-        "probing"
-    );
-    let mut jobs = bus.subscribe(Route::jobs(config.region), prefetch);
+    let worker = worker(&config, (engine, selfcheck), ledger, clock, &shutdown);
+    let mut jobs = bus.subscribe(Route::jobs(config.region), worker.prefetch);
     let listening = tokio::spawn(follow_jobs(jobs.trouble(), readiness, shutdown.clone()));
 
     let consuming = consume::run(worker, &mut jobs, results);
@@ -98,6 +81,37 @@ pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Re
         tracing::warn!("not all probes ended in time; their jobs will be probed elsewhere");
     }
     consumed.unwrap_or(Ok(()))
+}
+
+/// What every job needs.
+fn worker(
+    config: &Config,
+    (engine, selfcheck): (Engine, Arc<SelfCheck>),
+    ledger: Arc<Ledger<Delivery>>,
+    clock: Clock,
+    shutdown: &Shutdown,
+) -> Arc<Worker> {
+    let pool_size = files::make_room(config.pool_size);
+    let history = engine.history();
+    let worker = Worker {
+        gate: Gate::new(clock.clone(), history.clone(), pool_size, config.per_tenant),
+        history,
+        engine,
+        ledger,
+        clock,
+        shutdown: shutdown.clone(),
+        prober: prober_id(&config.region),
+        offset: Mutex::new(OffsetLearner::default()),
+        selfcheck,
+        prefetch: prefetch(pool_size),
+    };
+    tracing::info!(
+        region = config.region,
+        pool = pool_size,
+        prober = worker.prober,
+        "probing"
+    );
+    Arc::new(worker)
 }
 
 /// What it probes with, and what it measures itself by.

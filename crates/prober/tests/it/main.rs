@@ -10,6 +10,7 @@
 mod bombs;
 mod certificates;
 mod documented;
+mod fairness;
 mod names;
 mod network;
 mod pipeline;

@@ -103,8 +103,13 @@ impl Stage {
     }
 
     pub(crate) async fn send(&self, jobs: Vec<ProbeJob>) {
+        self.send_later(TimeDelta::zero(), jobs).await;
+    }
+
+    /// Sends as a scheduler does whose clock is so far ahead.
+    pub(crate) async fn send_later(&self, ahead: TimeDelta, jobs: Vec<ProbeJob>) {
         let batch = JobBatch {
-            published_at: self.clock.now(),
+            published_at: self.clock.now() + ahead,
             jobs,
         };
         self.send_body(serde_json::to_vec(&batch).unwrap()).await;
@@ -130,6 +135,12 @@ impl Stage {
             delivery.ack().await;
         }
         found
+    }
+
+    /// Stops the prober, whatever it leaves.
+    pub(crate) async fn stop(mut self) {
+        self.trigger.shut_down();
+        (&mut self.prober).await.unwrap().unwrap();
     }
 
     /// Stops the prober, which must leave so many batches in the queue.
@@ -257,6 +268,22 @@ async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
         1,
         "the second job is another prober's"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_leaves_what_waits_for_a_place() {
+    let mut stage = Stage::with(|config| config.pool_size = 1).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let target = held(gate.clone()).await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    eventually(|| async { target.connections() == 1 }).await;
+    stage.send(vec![stage.job(&target, 2, 0)]).await;
+    stage.waiting(0).await;
+    stage.trigger.shut_down();
+    gate.add_permits(10);
+    assert_eq!(stage.results(1).await[0].config_version, 1);
+    stage.stop_leaving(1).await;
+    assert_eq!(target.connections(), 1, "its place came too late");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

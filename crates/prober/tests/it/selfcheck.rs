@@ -170,3 +170,32 @@ async fn a_failure_while_none_of_the_operators_urls_answers_is_inconclusive() {
     assert_eq!(kind(&stage.results(1).await[0]), refused);
     stage.stop_leaving(0).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_makes_what_has_begun_inconclusive_and_hands_the_rest_back() {
+    let mut stage = Stage::new().await;
+    let (quick, gate) = (Target::answering(OK).await, Arc::new(Semaphore::new(0)));
+    let slow = held(gate.clone()).await;
+    stage.send(vec![stage.job(&quick, 1, 0)]).await;
+    assert_eq!(stage.results(1).await[0].outcome, Outcome::Up);
+    stage.send(vec![stage.job(&slow, 2, 0)]).await;
+    eventually(|| async { slow.connections() == 1 }).await;
+
+    // This machine slept for an hour, as the next message tells.
+    let hour = chrono::TimeDelta::hours(1);
+    let due_ms = hour.num_milliseconds() + 5_000;
+    stage
+        .send_later(hour, vec![stage.job(&quick, 3, due_ms)])
+        .await;
+    let begun = stage.results(1).await.remove(0);
+    assert_eq!((begun.config_version, kind(&begun)), (2, INCONCLUSIVE));
+    assert_eq!(stage.returned().await, 1);
+    let later = stage.results(1).await.remove(0);
+    assert_eq!(
+        (later.config_version, kind(&later)),
+        (3, (Outcome::Up, None))
+    );
+    let clock_is_new = later.checked_at >= later.scheduled_at - chrono::TimeDelta::seconds(1);
+    assert!(clock_is_new, "{later:?}");
+    stage.stop().await;
+}

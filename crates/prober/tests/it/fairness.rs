@@ -1,0 +1,98 @@
+//! A thousand dead targets keep no healthy one waiting.
+
+use chrono::TimeDelta;
+use models::message::ProbeJob;
+use models::probe::Outcome;
+use models::probe::ProbeResult;
+
+use crate::pipeline::Stage;
+use crate::support::target::{OK, Target};
+
+/// How late the probe of a healthy target may be.
+const LATE: TimeDelta = TimeDelta::seconds(2);
+
+/// Takes connections and never says a word.
+async fn tarpit() -> Target {
+    Target::raw(|stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await
+}
+
+/// The same job as that of another service.
+fn of_service(mut job: ProbeJob, service: u128) -> ProbeJob {
+    job.service_id = uuid::Uuid::from_u128(service).into();
+    job.probe_id = models::probe::probe_id(
+        job.service_id,
+        &job.region,
+        job.kind,
+        job.scheduled_at,
+        job.config_version,
+    );
+    job
+}
+
+/// Waits for the results of these healthy services, and looks how late they were.
+async fn assert_in_time(stage: &mut Stage, services: std::ops::Range<u128>) {
+    let mut waiting: std::collections::BTreeSet<u128> = services.collect();
+    while !waiting.is_empty() {
+        let ups = stage.results(1).await;
+        for up in ups.iter().filter(|result| result.outcome == Outcome::Up) {
+            let ProbeResult {
+                checked_at,
+                scheduled_at,
+                ..
+            } = *up;
+            assert!(waiting.remove(&up.service_id.as_uuid().as_u128()));
+            let late = checked_at - scheduled_at;
+            assert!(late <= LATE, "{late} late, with {} to come", waiting.len());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d19_a_thousand_dead_targets_keep_no_healthy_one_waiting() {
+    let mut stage = Stage::with(|config| {
+        config.pool_size = 200;
+        config.per_tenant = 100;
+        config.per_address = 32;
+    })
+    .await;
+    let (dead, healthy) = (tarpit().await, Target::answering(OK).await);
+    // All of one tenant, at one address, none of them known: the dead come first.
+    let dead_jobs: Vec<ProbeJob> = (0..1000)
+        .map(|n| {
+            let mut job = of_service(stage.job(&dead, 1, 500), 1_000 + n);
+            job.timeout_ms = 5_000;
+            job
+        })
+        .collect();
+    for batch in dead_jobs.chunks(50) {
+        stage.send(batch.to_vec()).await;
+    }
+    let healthy_jobs = (0..40_u8).map(|n| {
+        let due = 500 + 100 * i64::from(n);
+        of_service(stage.job(&healthy, 1, due), u128::from(n))
+    });
+    stage.send(healthy_jobs.collect()).await;
+    assert_in_time(&mut stage, 0..40).await;
+    assert!(dead.connections() >= 16, "they were probed, too");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_that_wait_for_slow_targets_do_not_use_up_the_prefetch() {
+    let mut stage = Stage::with(|config| config.pool_size = 16).await;
+    let (dead, healthy) = (tarpit().await, Target::answering(OK).await);
+    for n in 0..100 {
+        let mut job = of_service(stage.job(&dead, 1, 0), 1_000 + n);
+        job.timeout_ms = 5_000;
+        stage.send(vec![job]).await;
+    }
+    stage
+        .send(vec![of_service(stage.job(&healthy, 1, 0), 1)])
+        .await;
+    assert_in_time(&mut stage, 1..2).await;
+    stage.stop().await;
+}

@@ -8,6 +8,7 @@
     reason = "a test's helpers stop the test where it broke"
 )]
 
+mod account;
 mod held;
 mod process;
 mod recovery;

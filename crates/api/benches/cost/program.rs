@@ -30,6 +30,7 @@ impl Program {
                 "JWT_SECRET",
                 "a-signing-key-of-the-bench-and-of-nobody-else",
             ),
+            ("SECRETS_KEY", "a-key-for-links-in-mails-of-the-bench-alone"),
             ("SERVICE_QUOTA", "1000"),
             ("RATE_LIMIT_AUTH_PER_MINUTE", "1000000"),
             ("LOGIN_FAILURES_PER_15_MINUTES", "1000000"),

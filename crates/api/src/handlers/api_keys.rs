@@ -10,12 +10,12 @@ use models::service::ServiceName;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{PathId, Query};
+use super::{NoQuery, PathId, Query};
 use crate::app::Api;
 use crate::auth::{Bearer, KeyScope, NewKey, Origin};
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
-use crate::input::{self, Body, Complaint, Node};
+use crate::input::{self, Body, Complaint, NoFields, Node};
 use crate::paging::Page;
 use crate::problems;
 use crate::reply::{Answer, Reply};
@@ -130,7 +130,13 @@ pub(crate) async fn list(api: Data<Api>, bearer: Bearer, Query(mut fields): Quer
 ///
 /// # Errors
 /// 401, 403 for a key, 404.
-pub(crate) async fn rotate(api: Data<Api>, bearer: Bearer, origin: Origin, id: PathId) -> Answer {
+pub(crate) async fn rotate(
+    api: Data<Api>,
+    bearer: Bearer,
+    origin: Origin,
+    id: PathId,
+    _body: NoFields,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;
@@ -160,7 +166,13 @@ pub(crate) async fn rotate(api: Data<Api>, bearer: Bearer, origin: Origin, id: P
 ///
 /// # Errors
 /// 401, 403 for a key, 404.
-pub(crate) async fn revoke(api: Data<Api>, bearer: Bearer, origin: Origin, id: PathId) -> Answer {
+pub(crate) async fn revoke(
+    api: Data<Api>,
+    bearer: Bearer,
+    origin: Origin,
+    id: PathId,
+    _query: NoQuery,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;

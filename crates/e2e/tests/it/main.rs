@@ -14,6 +14,7 @@ mod programs;
 mod stack;
 mod tenant;
 
+mod account;
 mod alerting;
 mod copies;
 mod environment;

@@ -17,6 +17,8 @@ pub(crate) use json::Node;
 
 use std::ops::RangeInclusive;
 
+use serde_json::Number;
+
 use crate::error::{FieldError, Problem};
 
 /// The fields of one request and what was wrong with them so far.
@@ -246,13 +248,22 @@ pub(crate) fn integer(node: &Node, range: &RangeInclusive<i64>) -> Result<i64, C
     let Node::Number(number) = node else {
         return Err(format!("must be a whole number, not {}", node.kind()));
     };
-    if !number.is_i64() && !number.is_u64() {
-        return Err("must be a whole number".to_owned());
+    match whole(number) {
+        Some(value) if range.contains(&value) => Ok(value),
+        None if !number.is_u64() => Err("must be a whole number".to_owned()),
+        _ => Err(format!("must lie between {least} and {most}")),
     }
-    match number.as_i64().filter(|value| range.contains(value)) {
-        Some(value) => Ok(value),
-        None => Err(format!("must lie between {least} and {most}")),
-    }
+}
+
+/// JSON has one kind of number: `10.0` and `1e1` are ten.
+fn whole(number: &Number) -> Option<i64> {
+    /// Beyond it a float is not exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0);
+    let exact = || float().filter(|float| float.abs() <= EXACT);
+    number
+        .as_i64()
+        .or_else(|| exact().and_then(|float| format!("{float:.0}").parse().ok()))
 }
 
 /// Any number.

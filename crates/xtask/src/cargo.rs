@@ -28,8 +28,13 @@ pub(crate) fn release_binary(name: &str) -> PathBuf {
     target().join("release").join(name)
 }
 
+/// A binary of a build for development.
+pub(crate) fn debug_binary(name: &str) -> PathBuf {
+    target().join("debug").join(name)
+}
+
 /// Where cargo builds to: people move it by a variable or by a file, so cargo is asked, once.
-fn target() -> &'static Path {
+pub(crate) fn target() -> &'static Path {
     static TARGET: OnceLock<PathBuf> = OnceLock::new();
     TARGET.get_or_init(|| {
         let mut metadata = cargo("metadata");

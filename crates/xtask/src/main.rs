@@ -57,6 +57,9 @@ enum Task {
         /// Also run the tests that take minutes
         #[arg(long)]
         long: bool,
+        /// Instead test the api against its OpenAPI document, with schemathesis
+        #[arg(long, conflicts_with_all = ["long", "args"])]
+        api: bool,
         #[command(flatten)]
         installing: Installing,
         /// Passed on to `cargo test`; all crates are tested unless `-p` names some
@@ -121,9 +124,15 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::Openapi => openapi::openapi(&interrupt),
         Task::Check { steps } => check::check(steps, &interrupt),
         Task::Test {
+            api: true,
+            installing,
+            ..
+        } => test::api::test(installing.decision(), &interrupt),
+        Task::Test {
             long,
             installing,
             args,
+            ..
         } => test::test(*long, args, installing.decision(), &interrupt),
         Task::Bench { bench, installing } => {
             bench::bench(*bench, installing.decision(), &interrupt)

@@ -1,5 +1,7 @@
 //! `cargo xtask test` and `cargo xtask servers`: the same private servers, with and without cargo.
 
+pub(crate) mod api;
+
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 

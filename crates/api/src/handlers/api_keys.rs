@@ -65,7 +65,7 @@ pub(crate) async fn create(
             last_used_at: None,
         };
         add(&app, &bearer, &key, &origin).await?;
-        Reply::created(&shown_once(&key, &new.text.into()), None)
+        Ok(Reply::created(&shown_once(&key, &new.text.into()), None)?.secret())
     })
     .await
 }
@@ -157,7 +157,7 @@ pub(crate) async fn rotate(
                 Ok::<_, Problem>(key)
             })
             .await?;
-        Reply::ok(&shown_once(&key, &new.text.into()))
+        Ok(Reply::ok(&shown_once(&key, &new.text.into()))?.secret())
     })
     .await
 }

@@ -29,6 +29,11 @@ pub(super) fn schemas() -> Map<String, Value> {
     .collect()
 }
 
+/// A name that a tenant gives: no control and no direction-changing characters.
+const NAME: &str = r"^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+$";
+/// Letters, digits, and what names of people and machines have between them.
+const USERNAME: &str = r"^[\p{L}\p{Nd} ._+'@-]*[\p{L}\p{Nd}._+'@-][\p{L}\p{Nd} ._+'@-]*$";
+
 /// An object whose other names are refused.
 fn object(about: &str, required: &[&str], properties: &Value) -> Value {
     json!({
@@ -66,7 +71,7 @@ fn new_account() -> Value {
             "email": email(),
             "password": new_password(),
             "username": {
-                "type": ["string", "null"], "minLength": 1, "maxLength": 64,
+                "type": ["string", "null"], "minLength": 1, "maxLength": 64, "pattern": USERNAME,
                 "description": "Letters, digits, spaces and . _ - + ' @; compared without case.",
                 "examples": ["Ann"],
             },
@@ -171,7 +176,7 @@ fn wanted_api_key() -> Value {
         &["name", "scope"],
         &json!({
             "name": {
-                "type": "string", "minLength": 1, "maxLength": ServiceName::MAX_CHARS,
+                "type": "string", "minLength": 1, "maxLength": ServiceName::MAX_CHARS, "pattern": NAME,
                 "description": "What it is for. Trimmed; no control characters.", "examples": ["deploy"],
             },
             "scope": {
@@ -206,7 +211,7 @@ fn settings() -> Map<String, Value> {
     let intervals: Vec<&str> = Interval::ALL.into_iter().map(Interval::as_str).collect();
     let fields = json!({
         "name": {
-            "type": "string", "minLength": 1, "maxLength": ServiceName::MAX_CHARS,
+            "type": "string", "minLength": 1, "maxLength": ServiceName::MAX_CHARS, "pattern": NAME,
             "description": "Trimmed; no control characters.", "examples": ["Shop"],
         },
         "interval": {
@@ -222,7 +227,7 @@ fn settings() -> Map<String, Value> {
             "description": "The status that counts as up. With a 3xx no redirect is followed.",
         },
         "sla_target": {
-            "type": "number", "exclusiveMinimum": 0, "maximum": 100, "default": 99.9,
+            "type": "number", "minimum": 0.01, "maximum": 100, "multipleOf": 0.01, "default": 99.9,
             "description": "In percent, with at most two decimals.",
         },
         "ssl_expiry_days": {

@@ -254,6 +254,20 @@ impl Operation {
         self
     }
 
+    /// What can be done with the `id` of the last answer: operations by their names.
+    pub(super) fn leads_to(mut self, operations: &[&str]) -> Self {
+        let link = |name: &&str| {
+            let link = json!({"operationId": name, "parameters": {"id": "$response.body#/id"}});
+            ((*name).to_owned(), link)
+        };
+        let links: Map<String, Value> = operations.iter().map(link).collect();
+        let last = self.answers.last_mut();
+        if let Some(answer) = last.and_then(|(_, answer)| answer.as_object_mut()) {
+            answer.insert("links".to_owned(), Value::Object(links));
+        }
+        self
+    }
+
     /// A way in which it can fail, beyond those that all have.
     pub(super) fn problem(mut self, kind: &'static Kind) -> Self {
         if !self.problems.contains(&kind) {

@@ -137,7 +137,7 @@ pub(super) fn parameters() -> Value {
         "If-Match": {
             "name": "If-Match", "in": "header", "required": false,
             "description": "Change it only if it is still one of these versions: `ETag`s, or `*` for any.",
-            "schema": {"type": "string", "pattern": "^(\\*|\"[!#-~]*\"(, \"[!#-~]*\"){0,15})$"},
+            "schema": {"type": "string", "minLength": 1, "pattern": "^(\\*|\"[!#-~]*\"(, \"[!#-~]*\"){0,15})$"},
         },
         "Idempotency-Key": {
             "name": "Idempotency-Key", "in": "header", "required": false,
@@ -147,7 +147,7 @@ pub(super) fn parameters() -> Value {
         "If-None-Match": {
             "name": "If-None-Match", "in": "header", "required": false,
             "description": "Answer 304 if it is still this version.",
-            "schema": {"type": "string", "pattern": "^(\\*|\"[!#-~]*\")$"},
+            "schema": {"type": "string", "minLength": 1, "pattern": "^(\\*|\"[!#-~]*\")$"},
         },
         "cursor": {
             "name": "cursor", "in": "query", "required": false,

@@ -73,6 +73,16 @@ fn create() -> Operation {
         )
         .body("NewService", &json!({"name": "Shop", "url": "https://shop.example.com/", "interval": "1m"}))
         .answer_with::<Full>(StatusCode::CREATED, "The service.", &examples::new_service(), &["Location", "ETag", "Idempotency-Replayed"])
+    .leads_to(&[
+        "showService",
+        "changeService",
+        "probeNow",
+        "serviceDashboard",
+        "alerts",
+        "incidents",
+        "latency",
+        "deleteService",
+    ])
         .header("Idempotency-Key")
         .problem(&problems::IDEMPOTENCY_KEY_IN_USE)
         .problem(&problems::IDEMPOTENCY_KEY_REUSED)

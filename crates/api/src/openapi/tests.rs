@@ -59,10 +59,18 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{reference}");
     }
-    let mut ids = Vec::new();
-    collect(&document["paths"], "operationId", &mut ids);
-    let unique: BTreeSet<_> = ids.iter().collect();
+    let items = document["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap().values());
+    let ids: Vec<&str> = operations
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    let unique: BTreeSet<&str> = ids.iter().copied().collect();
     assert_eq!(unique.len(), ids.len());
+    // links name operations too
+    let mut named = Vec::new();
+    collect(&document["paths"], "operationId", &mut named);
+    assert!(named.len() > ids.len());
+    assert!(named.iter().all(|name| unique.contains(name)), "{named:?}");
 }
 
 #[test]

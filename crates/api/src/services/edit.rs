@@ -39,16 +39,16 @@ pub(crate) async fn edit(
             let seen = services::find(conn, user, id)
                 .await?
                 .ok_or_else(Problem::not_found)?;
-            if_match.require(&seen)?;
             plan(&seen, patch, fields.clone())?;
             let service = lock(conn, user, id).await?;
-            if_match.require(&service)?;
             let plan = plan(&service, patch, fields.clone())?;
-            if plan.is_empty() {
-                return Ok((service, false));
-            }
             if plan.turn == Turn::Resume {
                 require_slot(conn, api, &caller).await?;
+            }
+            // Last: a condition only decides about what would succeed without it (RFC 9110, 13.2.1).
+            if_match.require(&service)?;
+            if plan.is_empty() {
+                return Ok((service, false));
             }
             let stamp = Stamp::take(conn, &api.clock).await?;
             let changed = apply(conn, api, &service, &plan, stamp).await?;

@@ -193,8 +193,11 @@ fn refused_values(schema: &Value) -> Vec<Value> {
     }
     let number = |name: &str| schema[name].as_f64();
     values.extend(number("minimum").map(|least| json!(least - 1.0)));
-    values.extend(number("exclusiveMinimum").map(|least| json!(least)));
+    values.extend(number("multipleOf").map(|unit| json!(1.0 + unit / 10.0)));
     values.extend(number("maximum").map(|most| json!(most + 1.0)));
+    if schema["pattern"].is_string() {
+        values.push(json!("a\u{1}b"));
+    }
     if schema["enum"].is_array() {
         values.push(json!("surely not in the list"));
     }

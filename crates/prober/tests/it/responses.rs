@@ -28,6 +28,15 @@ async fn a_healthy_target_is_up_and_its_phases_add_up_to_its_latency() {
     assert!(phases.total_us >= sum);
 }
 
+/// The runtime's clock stands still but for timers that are waited for.
+#[tokio::test(start_paused = true)]
+async fn no_phase_waits_for_a_timer_of_our_own() {
+    let target = Target::answering(OK).await;
+    let result = probe(&target, "/").await;
+    assert_up(&result);
+    assert_eq!(result.latency_us, Some(0), "{:?}", result.phases);
+}
+
 #[tokio::test]
 async fn the_request_asks_for_one_plain_answer_and_says_who_asks() {
     let head = Arc::new(Mutex::new(String::new()));

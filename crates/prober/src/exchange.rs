@@ -56,7 +56,7 @@ pub(crate) struct Exchange {
     sender: Sender,
     seen: Arc<Seen>,
     /// Keeps what HTTP/2 spawned; dropped with the probe.
-    _tasks: Tasks,
+    _tasks: Option<Tasks>,
     body: Option<Incoming>,
     is_delimited: bool,
 }
@@ -77,7 +77,8 @@ impl Exchange {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let tasks = Tasks::default();
+        let tasks = (protocol == Protocol::Http2).then(Tasks::default);
+        let executor = TaskExecutor::of(tasks.as_ref());
         let opening = async {
             match protocol {
                 Protocol::Http1 => {
@@ -89,7 +90,7 @@ impl Exchange {
                     Ok((Sender::Http1(sender), Driver::new(connection)))
                 }
                 Protocol::Http2 => {
-                    let (sender, connection) = http2::Builder::new(tasks.executor())
+                    let (sender, connection) = http2::Builder::new(executor)
                         .initial_stream_window_size(WINDOW_BYTES)
                         .initial_connection_window_size(WINDOW_BYTES)
                         .max_header_list_size(STORED_HEADER_LIST_BYTES)
@@ -340,9 +341,9 @@ struct Tasks(Arc<Mutex<JoinSet<()>>>);
 #[derive(Debug, Clone)]
 struct TaskExecutor(std::sync::Weak<Mutex<JoinSet<()>>>);
 
-impl Tasks {
-    fn executor(&self) -> TaskExecutor {
-        TaskExecutor(Arc::downgrade(&self.0))
+impl TaskExecutor {
+    fn of(tasks: Option<&Tasks>) -> Self {
+        Self(tasks.map_or_else(std::sync::Weak::new, |tasks| Arc::downgrade(&tasks.0)))
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Bench {
     Pipeline,
     /// What requests to the api cost, beside bare actix with one lookup
     Api,
+    /// One prober beside a bare hyper loop: CPU and memory
+    Probe,
 }
 
 /// Builds the release programs and the bench, and runs it against private servers that are tuned
@@ -49,6 +51,7 @@ fn cargo_bench(bench: Bench) -> std::process::Command {
     command.args(match bench {
         Bench::Pipeline => ["--package", "e2e", "--bench", "pipeline"],
         Bench::Api => ["--package", "api", "--bench", "cost"],
+        Bench::Probe => ["--package", "e2e", "--bench", "probe"],
     });
     command
 }

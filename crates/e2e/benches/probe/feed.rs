@@ -1,0 +1,110 @@
+//! Plays scheduler and processor: sends jobs, counts results.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bus::{Bus, Outgoing, Route, Subscription};
+use chrono::TimeDelta;
+use models::id::{ProbeId, ServiceId, UserId};
+use models::message::{JobBatch, MAX_BATCH_ITEMS, ProbeJob, ResultBatch};
+use models::probe::{Outcome, ProbeKind, probe_id};
+use runtime::Clock;
+use testkit::TestVhost;
+use uuid::Uuid;
+
+use crate::target::{Answers, Target};
+
+/// A job that waits for its place must not become stale meanwhile.
+const FRESH_FOR: TimeDelta = TimeDelta::seconds(30);
+/// Of probes that are to be answered, and of those that are not.
+const PATIENT_MS: u32 = 60_000;
+const HASTY_MS: u32 = 1_000;
+/// Without a result for so long, something is wrong.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(crate) struct Feed {
+    bus: Bus,
+    results: Subscription,
+    clock: Clock,
+}
+
+impl Feed {
+    pub(crate) async fn open(vhost: &TestVhost) -> Self {
+        let bus = vhost.bus().await;
+        let results = bus.subscribe(Route::ProbeResults, 400);
+        Self {
+            bus,
+            results,
+            clock: Clock::system(),
+        }
+    }
+
+    /// Sends so many jobs that are due now, and waits for their results, which must be as the target answers.
+    pub(crate) async fn send_and_wait(&mut self, target: &Target, answers: Answers, count: u32) {
+        let now = self.clock.now();
+        let jobs = (0..count).map(|n| job(target, answers, n, now)).collect();
+        let wanted = self.send(jobs).await;
+        let expected = match answers {
+            Answers::Never => Outcome::Down,
+            _ => Outcome::Up,
+        };
+        self.wait(wanted, expected).await;
+    }
+
+    /// Sends these jobs; the probes to wait for.
+    async fn send(&self, jobs: Vec<ProbeJob>) -> HashSet<ProbeId> {
+        let mut messages = Vec::new();
+        for jobs in jobs.chunks(MAX_BATCH_ITEMS) {
+            let batch = JobBatch {
+                published_at: self.clock.now(),
+                jobs: jobs.to_vec(),
+            };
+            let body = serde_json::to_vec(&batch).expect("JSON");
+            messages.push(Outgoing::bytes(Route::jobs("default"), "bench", body).expect("small"));
+        }
+        for message in messages {
+            let outcome = self.bus.publisher().publish_one(message).await;
+            assert!(outcome.expect("a broker").is_stored(), "the queue is full");
+        }
+        jobs.iter().map(|job| job.probe_id).collect()
+    }
+
+    /// What else comes is of jobs that a prober before had not acknowledged when it was killed.
+    async fn wait(&mut self, mut wanted: HashSet<ProbeId>, expected: Outcome) {
+        while !wanted.is_empty() {
+            let delivery = tokio::time::timeout(PATIENCE, self.results.next()).await;
+            let delivery = delivery.expect("a result in time").expect("a broker");
+            let batch: ResultBatch = bus::decode(&delivery).expect("results");
+            for result in batch.results {
+                if wanted.remove(&result.probe_id) {
+                    assert_eq!(result.outcome, expected, "{:?}", result.error);
+                }
+            }
+            delivery.ack().await;
+        }
+    }
+}
+
+fn job(target: &Target, answers: Answers, n: u32, at: models::Time) -> ProbeJob {
+    let service = ServiceId::from(Uuid::new_v4());
+    ProbeJob {
+        probe_id: probe_id(service, "default", ProbeKind::Slot, at, 1),
+        service_id: service,
+        user_id: UserId::from(Uuid::from_u128(1)),
+        kind: ProbeKind::Slot,
+        region: "default".to_owned(),
+        scheduled_at: at,
+        not_after: at + FRESH_FOR,
+        config_version: 1,
+        url: target.url(answers, n),
+        timeout_ms: match answers {
+            Answers::Never => HASTY_MS,
+            _ => PATIENT_MS,
+        },
+        expected_status: 200,
+        follow_redirects: true,
+        avoid_prober: None,
+        answers: None,
+        signature: None,
+    }
+}

@@ -1,0 +1,135 @@
+//! One prober beside a bare loop over the same target: CPU per probe, memory per probe in flight.
+//!
+//! `cargo xtask bench probe` starts a broker and runs this. The prober is the whole product process (`prober::run`): a job
+//! comes in from the broker as it does in production, its result goes out and is confirmed. Only the prober's own process
+//! is measured. Everything has one thread, so that loop and prober are comparable; everything runs over loopback.
+//! Start reading at [`measure()`].
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::as_conversions,
+    reason = "a bench stops where it cannot measure, and prints what it measured"
+)]
+
+mod bare;
+mod exporter;
+mod feed;
+mod prober_process;
+mod proc;
+mod report;
+mod target;
+
+use testkit::TestVhost;
+use tokio::signal::unix::{SignalKind, signal};
+
+use bare::{Bare, Scheme};
+use feed::Feed;
+use prober_process::Prober;
+use report::Report;
+use target::{Answers, Target};
+
+/// Alternating rounds: each loop and prober, HTTP and HTTPS.
+const ROUNDS: usize = 5;
+/// Probes of one round: about a second of CPU each.
+const HTTP_PROBES: u32 = 12_000;
+const HTTPS_PROBES: u32 = 4_000;
+/// Probes at one time in loop and prober.
+const IN_FLIGHT: u32 = 64;
+/// Probes held open at one time, to see what one costs in memory.
+const HELD: u32 = 10_000;
+/// Places of the prober in the storm, and how many targets hang.
+const STORM_POOL: u32 = 1_000;
+const STORM: u32 = 5_000;
+
+fn main() {
+    proc::raise_file_limit();
+    // Cargo adds `--bench`; our own children come with a word and its numbers.
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["target"] => one_thread(target::serve()),
+        ["prober"] => one_thread(prober_process::run()),
+        ["bare", rest @ ..] => one_thread(bare::run(rest)),
+        _ => one_thread(until_stopped(measure())),
+    }
+}
+
+/// One core at most: so the loop, the prober and the target are comparable from round to round.
+fn one_thread(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(work);
+}
+
+/// The work, or as much of it as there is time for until a signal: dropping it ends all children.
+async fn until_stopped(work: impl Future<Output = ()>) {
+    let mut terminate = signal(SignalKind::terminate()).expect("a signal handler");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("a signal handler");
+    tokio::select! {
+        () = work => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn measure() {
+    let vhost = TestVhost::new().await;
+    let mut feed = Feed::open(&vhost).await;
+    let target = Target::start();
+    let mut report = Report::default();
+    cpu(&vhost, &mut feed, &target, &mut report).await;
+    memory(&vhost, &mut feed, &target, &mut report).await;
+    println!("{report}");
+}
+
+/// The loop, the prober, the exporter where there is one; then the same with TLS, and all of it again.
+async fn cpu(vhost: &TestVhost, feed: &mut Feed, target: &Target, report: &mut Report) {
+    let prober = Prober::start(vhost, target, IN_FLIGHT).await;
+    let exporter = exporter::Exporter::start(target).await;
+    // The first handshakes and connections of a process cost more.
+    feed.send_and_wait(target, Answers::AtOnce(Scheme::Https), 200)
+        .await;
+    for round in 1..=ROUNDS {
+        for (scheme, probes) in [(Scheme::Http, HTTP_PROBES), (Scheme::Https, HTTPS_PROBES)] {
+            eprintln!("    round {round} of {ROUNDS}, {scheme:?}");
+            proc::drain().await;
+            report.bare(scheme, Bare::round(target, scheme, probes).await);
+            proc::drain().await;
+            let before = prober.cpu();
+            feed.send_and_wait(target, Answers::AtOnce(scheme), probes)
+                .await;
+            let used = prober.cpu().saturating_sub(before);
+            report.prober(scheme, used.as_secs_f64() * 1e6 / f64::from(probes));
+            if let Some(exporter) = &exporter {
+                proc::drain().await;
+                report.exporter(scheme, exporter.round(target, scheme).await);
+            }
+        }
+    }
+}
+
+/// What a probe in flight costs, beside the same in the loop; then a storm of targets that never answer.
+async fn memory(vhost: &TestVhost, feed: &mut Feed, target: &Target, report: &mut Report) {
+    eprintln!("    {HELD} probes in flight");
+    proc::drain().await;
+    report.held_bare(Bare::held(target, HELD).await);
+    proc::drain().await;
+    {
+        let prober = Prober::start(vhost, target, HELD).await;
+        let before = prober.memory().now;
+        feed.send_and_wait(target, Answers::Late, HELD).await;
+        let grown = prober.memory().most.saturating_sub(before);
+        report.held_prober(grown as f64 / f64::from(HELD));
+    }
+    eprintln!("    {STORM} targets that hang, {STORM_POOL} places");
+    let prober = Prober::start(vhost, target, STORM_POOL).await;
+    feed.send_and_wait(target, Answers::Never, STORM_POOL).await;
+    let once = prober.memory().most;
+    feed.send_and_wait(target, Answers::Never, STORM).await;
+    report.storm(once, prober.memory().most);
+}

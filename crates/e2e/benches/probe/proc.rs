@@ -1,0 +1,76 @@
+//! What the kernel counts of a process.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// A tick of `/proc/<pid>/stat`: Linux shows 100 a second to programs, whatever it counts in.
+const TICK: Duration = Duration::from_millis(10);
+/// Fields of `/proc/<pid>/stat` behind the name, counted from 0.
+const USER: usize = 11;
+const SYSTEM: usize = 12;
+
+/// Between two measurements, at most, for closed connections to leave the kernel's table.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// CPU time that a process has used so far, without its children.
+pub(crate) fn cpu(pid: u32) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let fields = fields.split_whitespace().enumerate();
+    fields
+        .filter(|(field, _)| [USER, SYSTEM].contains(field))
+        .filter_map(|(_, text)| text.parse().ok())
+        .map(|ticks: u32| TICK * ticks)
+        .sum()
+}
+
+/// Memory of a process in KiB.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) now: u64,
+    pub(crate) most: u64,
+}
+
+pub(crate) fn memory(pid: u32) -> Memory {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let mut words = line.unwrap_or_default().split_whitespace();
+        words.next().and_then(|word| word.parse().ok()).unwrap_or(0)
+    };
+    Memory {
+        now: line("VmRSS:"),
+        most: line("VmHWM:"),
+    }
+}
+
+/// Ten thousand connections need more files than a shell allows at first.
+pub(crate) fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, wanted).expect("the hard limit is allowed");
+}
+
+/// Waits until the closed connections that the kernel remembers are few enough: beyond its limit single connections
+/// stall for seconds.
+pub(crate) async fn drain() {
+    const ENOUGH: u64 = 80_000;
+    let deadline = tokio::time::Instant::now() + DRAIN_DEADLINE;
+    while closed_connections() > ENOUGH && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// `TIME_WAIT`.
+fn closed_connections() -> u64 {
+    let text = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let mut words = text.split_whitespace().skip_while(|word| *word != "tw");
+    words
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .unwrap_or_default()
+}

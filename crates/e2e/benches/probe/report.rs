@@ -1,0 +1,117 @@
+//! What is printed at the end.
+
+use std::fmt;
+
+use crate::bare::Scheme;
+
+/// All rounds.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    http: Rounds,
+    https: Rounds,
+    held: [f64; 2],
+    storm: [u64; 2],
+}
+
+/// CPU per probe in µs.
+#[derive(Debug, Default)]
+struct Rounds {
+    bare: Vec<f64>,
+    prober: Vec<f64>,
+    exporter: Vec<f64>,
+}
+
+impl Report {
+    fn rounds(&mut self, scheme: Scheme) -> &mut Rounds {
+        match scheme {
+            Scheme::Http => &mut self.http,
+            Scheme::Https => &mut self.https,
+        }
+    }
+
+    pub(crate) fn bare(&mut self, scheme: Scheme, us: f64) {
+        eprintln!("      bare loop {us:.1} µs");
+        self.rounds(scheme).bare.push(us);
+    }
+
+    pub(crate) fn prober(&mut self, scheme: Scheme, us: f64) {
+        eprintln!("      prober    {us:.1} µs");
+        self.rounds(scheme).prober.push(us);
+    }
+
+    pub(crate) fn exporter(&mut self, scheme: Scheme, us: f64) {
+        self.rounds(scheme).exporter.push(us);
+    }
+
+    /// KiB per probe in flight.
+    pub(crate) fn held_bare(&mut self, kib: f64) {
+        eprintln!("      bare loop {kib:.1} KiB");
+        self.held[0] = kib;
+    }
+
+    pub(crate) fn held_prober(&mut self, kib: f64) {
+        eprintln!("      prober    {kib:.1} KiB");
+        self.held[1] = kib;
+    }
+
+    /// The most memory in KiB after a pool's worth of hanging targets, and after all of them.
+    pub(crate) fn storm(&mut self, once: u64, all: u64) {
+        self.storm = [once, all];
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\nCPU in µs per probe, median [least-most]; ratios by round"
+        )?;
+        for (name, rounds) in [("HTTP", &self.http), ("HTTPS", &self.https)] {
+            writeln!(f, "  {name:<6} bare loop {}", shown(&rounds.bare, 1))?;
+            writeln!(f, "         prober    {}", shown(&rounds.prober, 1))?;
+            let ratios = ratios(&rounds.prober, &rounds.bare);
+            writeln!(f, "         prober / bare loop  {}", shown(&ratios, 2))?;
+            if !rounds.exporter.is_empty() {
+                writeln!(f, "         exporter  {}", shown(&rounds.exporter, 1))?;
+                let ratios = self::ratios(&rounds.exporter, &rounds.prober);
+                writeln!(f, "         exporter / prober   {}", shown(&ratios, 2))?;
+            }
+        }
+        let [bare, prober] = self.held;
+        writeln!(
+            f,
+            "\nMemory in KiB per probe in flight, {} at one time",
+            crate::HELD
+        )?;
+        writeln!(
+            f,
+            "  bare loop {bare:.1}, prober {prober:.1}: {:.2}",
+            prober / bare
+        )?;
+        let [once, all] = self.storm;
+        writeln!(
+            f,
+            "  {} targets that hang, {} places: at most {all} KiB; {once} KiB after the first {}",
+            crate::STORM,
+            crate::STORM_POOL,
+            crate::STORM_POOL
+        )?;
+        Ok(())
+    }
+}
+
+fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
+    of.iter().zip(to).map(|(of, to)| of / to).collect()
+}
+
+fn shown(values: &[f64], digits: usize) -> String {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    let (median, least, most) = (
+        at(values.len() / 2),
+        at(0),
+        at(values.len().saturating_sub(1)),
+    );
+    format!("{median:.digits$} [{least:.digits$}-{most:.digits$}]")
+}

@@ -61,7 +61,7 @@ async fn an_absent_queue_is_made_again_and_gets_its_slots() {
     let begin = rig.now().await;
     let mut services = Vec::new();
     for _ in 0..30 {
-        services.push(rig.service("1m", begin - TimeDelta::hours(1)).await);
+        services.push(rig.service("20s", begin - TimeDelta::hours(1)).await);
     }
     let running = rig.start();
     rig.caught_up().await;

@@ -60,7 +60,7 @@ async fn a_wanted_probe_is_dispatched_once_though_nobody_announced_it() {
             ProbeKind::Manual => TimeDelta::seconds(15),
             _ => TimeDelta::hours(12),
         };
-        let slack = TimeDelta::seconds(10);
+        let slack = TimeDelta::minutes(1);
         assert!(job.not_after >= job.scheduled_at + patience);
         assert!(job.not_after < job.scheduled_at + patience + slack);
     }

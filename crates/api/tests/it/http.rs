@@ -296,7 +296,7 @@ async fn a_head_that_cannot_be_read_is_answered_bare_and_the_connection_ends() {
     let broken = "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
                   Transfer-Encoding: chunked\r\n\r\nzz\r\n";
     let answer = raw(&app, broken.as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert_eq!(answer, "", "what breaks its own framing gets no answer");
 }
 
 #[tokio::test(flavor = "multi_thread")]

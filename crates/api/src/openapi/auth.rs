@@ -21,10 +21,17 @@ fn page(route: (&'static str, &'static str), id: &'static str, summary: &'static
 }
 
 pub(super) fn operations() -> Vec<Operation> {
+    let mut all = accounts();
+    all.extend(changes());
+    all.extend(sessions());
+    all
+}
+
+/// How an account begins.
+fn accounts() -> Vec<Operation> {
     let credentials = json!({"email": "ann@example.com", "password": "correct horse battery"});
     let address = json!({"email": "ann@example.com"});
     let link = json!({"token": "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s"});
-    let token = json!({"refresh_token": "3q2-7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs"});
     vec![
         Operation::new(("post", "/auth/register"), "register", TAG, "Open an account")
             .public()
@@ -59,6 +66,14 @@ pub(super) fn operations() -> Vec<Operation> {
             .body("Address", &address)
             .plain(StatusCode::ACCEPTED, "If there is anything to confirm, a mail is on its way.", None)
             .stored(),
+    ]
+}
+
+/// What becomes of it.
+fn changes() -> Vec<Operation> {
+    let address = json!({"email": "ann@example.com"});
+    let link = json!({"token": "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s"});
+    vec![
         Operation::new(("post", "/auth/forgot-password"), "forgotPassword", TAG, "Ask for a link to choose a new password")
             .about("The same answer in the same time whether or not there is an account. The newest link alone works, for 30 minutes.")
             .public()
@@ -100,6 +115,13 @@ pub(super) fn operations() -> Vec<Operation> {
             .body("Confirmation", &json!({"password": "correct horse battery"}))
             .plain(StatusCode::NO_CONTENT, "It is gone.", None)
             .stored(),
+    ]
+}
+
+/// Where one is logged in.
+fn sessions() -> Vec<Operation> {
+    let token = json!({"refresh_token": "3q2-7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs"});
+    vec![
         Operation::new(("post", "/auth/refresh"), "refresh", TAG, "Exchange a refresh token for a new pair")
             .about(
                 "The token is spent by it. One that comes again within 10 s gets the same successor (the reply may have been lost); \

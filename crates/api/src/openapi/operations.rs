@@ -23,11 +23,17 @@ struct Readiness {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
+    let mut all = health();
+    all.extend(pages());
+    all
+}
+
+/// Whether the process lives and can work.
+fn health() -> Vec<Operation> {
     let ready = json!({"status": "ready", "dependencies": {"postgres": {"status": "ready"}, "rabbitmq": {"status": "ready"}}});
     let not_ready = json!({"status": "not_ready", "dependencies": {"postgres": {"status": "not_ready"}, "rabbitmq": {"status": "ready"}}});
     let healthy = json!({"status": "healthy", "database": "connected", "version": "0.1.0", "uptime_seconds": 86_400});
     let unhealthy = json!({"status": "unhealthy", "database": "disconnected", "version": "0.1.0", "uptime_seconds": 86_400});
-    let slugs: Vec<&str> = problems::ALL.iter().map(|kind| kind.slug).collect();
     vec![
         Operation::new(("get", "/healthz"), "alive", TAG, "The process lives")
             .public()
@@ -59,6 +65,13 @@ pub(super) fn operations() -> Vec<Operation> {
             &unhealthy,
             &["Retry-After"],
         ),
+    ]
+}
+
+/// The document, and what is written from it.
+fn pages() -> Vec<Operation> {
+    let slugs: Vec<&str> = problems::ALL.iter().map(|kind| kind.slug).collect();
+    vec![
         Operation::new(("get", "/openapi.json"), "document", TAG, "This document")
             .public()
             .header("If-None-Match")

@@ -66,7 +66,7 @@ pub(crate) fn test(install: Install, interrupt: &Interrupt) -> anyhow::Result<Ex
     let password = random_hex(16)?;
     let port = start(&folder, &password, install, &mut supervisor, interrupt)?;
     let ran = say::stage("test the api against its document", || {
-        let mut run = schemathesis(&program, port, folder.root());
+        let mut run = schemathesis(&program, port, folder.root())?;
         run.env("ADMIN_EMAIL", ADMIN)
             .env("ADMIN_PASSWORD", &password);
         once::succeed(&mut run, interrupt)
@@ -174,8 +174,13 @@ fn environment(database: &str, port: u16, ops_port: u16) -> anyhow::Result<Vec<(
     Ok(env)
 }
 
-fn schemathesis(program: &Path, port: u16, data: &Path) -> Command {
+/// Run in the data folder, where it may write; it looks for its settings and hooks in the folder that it runs in.
+fn schemathesis(program: &Path, port: u16, data: &Path) -> anyhow::Result<Command> {
     let files = workspace().join(FILES);
+    for file in ["schemathesis.toml", "hooks.py"] {
+        std::fs::copy(files.join(file), data.join(file))
+            .with_context(|| format!("copy {file} into {}", data.display()))?;
+    }
     let address = format!("http://127.0.0.1:{port}");
     let mut command = Command::new(program);
     if variable("CI").is_some() {
@@ -183,12 +188,9 @@ fn schemathesis(program: &Path, port: u16, data: &Path) -> Command {
     }
     command
         .current_dir(data)
-        .arg("--config-file")
-        .arg(files.join("schemathesis.toml"))
         .arg("run")
         .arg(format!("{address}/api/v1/openapi.json"))
         .env("PULSEMON_API", address)
-        .env("PYTHONPATH", &files)
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    command
+    Ok(command)
 }

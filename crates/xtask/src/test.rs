@@ -21,8 +21,11 @@ const DATABASE: &str = "PULSEMON_TEST_DATABASE_URL";
 const AMQP: &str = "PULSEMON_TEST_AMQP_URL";
 const MANAGEMENT: &str = "PULSEMON_TEST_RABBITMQ_API";
 
-/// Turns on tests that take minutes, and kill the servers meanwhile.
+/// Turns on tests that take minutes.
 const LONG: &str = "PULSEMON_TEST_LONG";
+
+/// Turns on the one that kills the servers, which has to run alone.
+const KILLS: &str = "PULSEMON_TEST_KILLS";
 
 /// The cheapest cost that bcrypt has: tests register hundreds of users.
 const BCRYPT_COST: (&str, &str) = ("BCRYPT_COST", "4");
@@ -47,6 +50,9 @@ pub(crate) fn test(
     }
     tests.args(args);
     tests.envs(running.environment());
+    if long {
+        tests.env(LONG, "1");
+    }
     let mut code = ExitCode::FAILURE;
     let ran = say::stage("run the tests", || {
         let status = once::run(&mut tests, interrupt)?;
@@ -146,7 +152,7 @@ impl TestServers {
         }
         let mut tests = cargo("test");
         tests.args(["-p", "e2e", "--test", "it", "soak::", "--", "--nocapture"]);
-        tests.envs(self.environment()).env(LONG, "1");
+        tests.envs(self.environment()).env(KILLS, "1");
         let mut code = ExitCode::FAILURE;
         say::stage("run the long tests", || {
             let status = once::run_beside(&mut tests, interrupt, || self.supervisor.tend())?;

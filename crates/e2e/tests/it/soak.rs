@@ -17,7 +17,7 @@ use crate::stack::Plan;
 use crate::tenant::Tenant;
 
 /// Says whose servers these are.
-const LONG: &str = "PULSEMON_TEST_LONG";
+const KILLS: &str = "PULSEMON_TEST_KILLS";
 const STEADY: usize = 200;
 /// A server that was killed is started again, and everybody finds it. RabbitMQ alone takes more than
 /// a minute where something else compiles.
@@ -39,7 +39,7 @@ const VICTIMS: [&str; 6] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_slot_is_accounted_for_and_every_mail_is_sent_once_whatever_is_killed() {
-    if ProcessEnv.var(LONG).is_none() {
+    if ProcessEnv.var(KILLS).is_none() {
         eprintln!("skipped: it kills servers; `cargo xtask test --long` runs it against its own");
         return;
     }

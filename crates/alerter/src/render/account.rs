@@ -81,21 +81,7 @@ fn page(mail: &AccountMail) -> Page {
                 "If it was not you, do nothing: your password stays as it is.",
             ],
         },
-        AccountMail::LeaveAddress { new_email } => Page {
-            subject: "Your account is to move to another address",
-            lead: format!(
-                "Somebody who knows your password wants your account at Pulsemon to move from this \
-                 address to {}. It moves when both addresses have confirmed.",
-                words::clean(new_email)
-            ),
-            button: "Let it move",
-            notes: vec![
-                "The link works once, for 24 hours.",
-                "To refuse, do not follow it: without it nothing moves. If you have not asked for \
-                 this, somebody else knows your password: change it at once, which ends every other \
-                 session and voids this request.",
-            ],
-        },
+        AccountMail::LeaveAddress { new_email } => leave(new_email),
         AccountMail::TakeAddress => Page {
             subject: "Confirm your new e-mail address",
             lead:
@@ -108,6 +94,25 @@ fn page(mail: &AccountMail) -> Page {
                 "If you have not asked for this, do nothing: without your confirmation nothing moves.",
             ],
         },
+    }
+}
+
+/// To the address that the account is to leave: it says how to refuse, too.
+fn leave(new_email: &str) -> Page {
+    Page {
+        subject: "Your account is to move to another address",
+        lead: format!(
+            "Somebody who knows your password wants your account at Pulsemon to move from this \
+                 address to {}. It moves when both addresses have confirmed.",
+            words::clean(new_email)
+        ),
+        button: "Let it move",
+        notes: vec![
+            "The link works once, for 24 hours.",
+            "To refuse, do not follow it: without it nothing moves. If you have not asked for \
+                 this, somebody else knows your password: change it at once, which ends every other \
+                 session and voids this request.",
+        ],
     }
 }
 

@@ -124,7 +124,7 @@ pub fn alert(
     })
 }
 
-/// What the mail says about this kind of event.
+/// What the mail says about this kind of event. A certificate's remaining days count from `now`, not from the raise.
 fn page(name: &str, event: AlertEvent, incident: IncidentNow, now: Time) -> Page {
     match event {
         AlertEvent::FailureStreak {
@@ -152,8 +152,7 @@ fn page(name: &str, event: AlertEvent, incident: IncidentNow, now: Time) -> Page
             started_at,
             ended_at,
             failed_checks,
-            cause,
-            cause_message: &cause_message,
+            cause: (cause, &cause_message),
             latency_us,
         }),
         AlertEvent::SlaBreach {
@@ -175,14 +174,12 @@ fn page(name: &str, event: AlertEvent, incident: IncidentNow, now: Time) -> Page
             issuer,
             subject,
             errors,
-            // As of the raise; the mail counts from the day it is sent.
-            days_remaining: _,
+            ..
         } => ssl_expiry::page(&ssl_expiry::Certificate {
             name,
             fingerprint: &fingerprint,
             not_after,
-            issuer: issuer.as_deref(),
-            subject: subject.as_deref(),
+            names: (subject.as_deref(), issuer.as_deref()),
             errors: &errors,
             now,
         }),

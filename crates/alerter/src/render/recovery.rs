@@ -12,9 +12,8 @@ pub(super) struct Outage<'a> {
     pub(super) started_at: Time,
     pub(super) ended_at: Time,
     pub(super) failed_checks: u32,
-    pub(super) cause: ErrorKind,
-    /// The first failure's sentence; may be missing.
-    pub(super) cause_message: &'a str,
+    /// The first failure's kind and sentence; the sentence may be missing.
+    pub(super) cause: (ErrorKind, &'a str),
     pub(super) latency_us: Option<u32>,
 }
 
@@ -33,8 +32,9 @@ pub(super) fn page(outage: &Outage<'_>) -> Page {
     page.row("Up again since", moment(outage.ended_at));
     page.row("Lasted", length);
     page.row("Failed checks", outage.failed_checks.to_string());
-    let seen = match clean(outage.cause_message) {
-        sentence if sentence.is_empty() => outage.cause.as_str().replace('_', " "),
+    let (kind, sentence) = outage.cause;
+    let seen = match clean(sentence) {
+        sentence if sentence.is_empty() => kind.as_str().replace('_', " "),
         sentence => sentence,
     };
     page.row("What was seen", seen);

@@ -12,8 +12,8 @@ pub(super) struct Certificate<'a> {
     pub(super) name: &'a str,
     pub(super) fingerprint: &'a str,
     pub(super) not_after: Option<Time>,
-    pub(super) issuer: Option<&'a str>,
-    pub(super) subject: Option<&'a str>,
+    /// Whom it names, and who issued it.
+    pub(super) names: (Option<&'a str>, Option<&'a str>),
     pub(super) errors: &'a [ErrorKind],
     pub(super) now: Time,
 }
@@ -28,13 +28,12 @@ pub(super) fn page(certificate: &Certificate<'_>) -> Page {
         lead,
         rows: Vec::new(),
     };
+    let (holder, issuer) = certificate.names;
     page.row(
         "Certificate",
-        certificate
-            .subject
-            .map_or_else(|| "without a name".to_owned(), clean),
+        holder.map_or_else(|| "without a name".to_owned(), clean),
     );
-    if let Some(issuer) = certificate.issuer {
+    if let Some(issuer) = issuer {
         page.row("Issued by", clean(issuer));
     }
     if let Some(not_after) = certificate.not_after {

@@ -1,9 +1,11 @@
 //! What every handler shares.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use db::Db;
+use futures_util::FutureExt as _;
 use models::mail_token::TokenKey;
 use runtime::{Clock, Readiness};
 use tokio::runtime::Handle;
@@ -73,6 +75,20 @@ impl Api {
     ) -> Result<T, Problem> {
         let task = self.tasks.spawn_on(work.in_current_span(), &self.home);
         task.await.map_err(Problem::internal)?
+    }
+
+    /// Runs a handler's work that only reads, where the handler is: nothing is lost when its client hangs up, and a task
+    /// on another thread would cost as much as the work.
+    ///
+    /// # Errors
+    /// What `work` answered, or 500 when it panicked.
+    pub(crate) async fn read<T>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        // Nothing of it is looked at after a panic.
+        let ended = AssertUnwindSafe(work).catch_unwind().await;
+        ended.unwrap_or_else(|_panic| Err(Problem::internal("a handler panicked")))
     }
 
     /// A connection to a database that we understand.

@@ -77,8 +77,19 @@ pub(crate) const ROOT: &[Entry] = &[
     resource!("/problems/{slug}", get => reference::problem),
 ];
 
-/// The contract.
+/// The contract. Patterns are tried in this order, so what is asked most stands first.
 pub(crate) const API: &[Entry] = &[
+    resource!("/services", get => services::list, post => services::create),
+    resource!(
+        "/services/{id}",
+        get => services::show, put => services::edit, patch => services::edit, delete => services::delete
+    ),
+    resource!("/services/{id}/probe", post => services::probe),
+    resource!("/dashboard", get => dashboard::all),
+    resource!("/dashboard/{id}", get => dashboard::one),
+    resource!("/dashboard/{id}/alerts", get => dashboard::alerts),
+    resource!("/dashboard/{id}/incidents", get => dashboard::incidents),
+    resource!("/dashboard/{id}/latency", get => dashboard::latency),
     resource!("/openapi.json", get => openapi::serve),
     resource!("/auth/register", post => auth::register),
     resource!("/auth/login", post => auth::login),
@@ -95,12 +106,6 @@ pub(crate) const API: &[Entry] = &[
     resource!("/auth/sessions/{id}", delete => sessions::end),
     resource!("/auth/logout-all", post => sessions::logout_all),
     resource!("/auth/change-password", post => sessions::change_password),
-    resource!("/services", get => services::list, post => services::create),
-    resource!(
-        "/services/{id}",
-        get => services::show, put => services::edit, patch => services::edit, delete => services::delete
-    ),
-    resource!("/services/{id}/probe", post => services::probe),
     resource!("/audit", get => audit::mine),
     resource!("/api-keys", get => api_keys::list, post => api_keys::create),
     resource!("/api-keys/{id}", delete => api_keys::revoke),
@@ -111,17 +116,12 @@ pub(crate) const API: &[Entry] = &[
     resource!("/admin/users/{id}/quota", put => admin::users::set_quota),
     resource!("/admin/users/{id}/lock", post => admin::users::lock),
     resource!("/admin/users/{id}/unlock", post => admin::users::unlock),
-    resource!("/dashboard", get => dashboard::all),
-    resource!("/dashboard/{id}", get => dashboard::one),
-    resource!("/dashboard/{id}/alerts", get => dashboard::alerts),
-    resource!("/dashboard/{id}/incidents", get => dashboard::incidents),
-    resource!("/dashboard/{id}/latency", get => dashboard::latency),
 ];
 
 /// Mounts everything.
 pub(crate) fn mount(config: &mut ServiceConfig) {
-    add(config, ROOT);
     config.service(web::scope(PREFIX).configure(|config| add(config, API)));
+    add(config, ROOT);
     add(config, API);
 }
 

@@ -4,6 +4,8 @@ pub mod doubt;
 pub mod page;
 pub mod streak;
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{
     Array, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
@@ -99,21 +101,22 @@ fn column<'a, T>(rows: &'a [ProbeResult], value: impl Fn(&'a ProbeResult) -> T) 
     rows.iter().map(value).collect()
 }
 
-/// How many results of a service count that are of slots at or after `since`.
+/// How many results of a service count that are of slots in `within`.
 ///
 /// # Errors
 /// The connection is gone.
-pub async fn counted_since(
+pub async fn counted_within(
     conn: &mut Conn,
     service: Uuid,
-    since: DateTime<Utc>,
+    within: Range<DateTime<Utc>>,
 ) -> QueryResult<i64> {
     statement::<diesel::sql_types::BigInt>(
         "SELECT count(*) FROM probe_results \
-          WHERE service_id = $1 AND scheduled_at >= $2 AND counted",
+          WHERE service_id = $1 AND scheduled_at >= $2 AND scheduled_at < $3 AND counted",
     )
     .bind::<SqlUuid, _>(&service)
-    .bind::<Timestamptz, _>(&since)
+    .bind::<Timestamptz, _>(&within.start)
+    .bind::<Timestamptz, _>(&within.end)
     .get_result(conn)
     .await
 }

@@ -13,7 +13,7 @@ use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::schema::users;
-use crate::statement::{Statement, statement};
+use crate::statement::statement;
 use crate::{Conn, QueryError, QueryResult};
 
 /// A row of `users`; the migration says what its columns mean.
@@ -200,21 +200,16 @@ pub async fn standing(
     id: Uuid,
     session: Option<Uuid>,
 ) -> QueryResult<Option<Standing>> {
-    standing_of(&id, &session).get_result(conn).await.optional()
-}
-
-/// [`standing`], to be sent together with others.
-pub(crate) fn standing_of<'a>(
-    id: &'a Uuid,
-    session: &'a Option<Uuid>,
-) -> Statement<'a, StandingRow> {
     statement::<StandingRow>(
         "SELECT u.token_epoch, u.locked_at, u.service_quota, u.is_verified, \
                 $1 IS NULL OR EXISTS (SELECT FROM sessions s WHERE s.id = $1 AND s.user_id = u.id) \
            FROM users u WHERE u.id = $2",
     )
-    .bind::<Nullable<SqlUuid>, _>(session)
-    .bind::<SqlUuid, _>(id)
+    .bind::<Nullable<SqlUuid>, _>(&session)
+    .bind::<SqlUuid, _>(&id)
+    .get_result(conn)
+    .await
+    .optional()
 }
 
 /// The same, and the row stays locked: what a quota depends on can not change meanwhile. Leaves

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::avoid;
 use crate::gate::{self, Entry, Gate, Place};
 use crate::ledger::{Ledger, Ticket};
+use crate::meters::Meters;
 use crate::offset::OffsetLearner;
 use crate::pace::History;
 use crate::panics;
@@ -40,6 +41,7 @@ pub(crate) struct Worker {
     pub(crate) offset: Mutex<OffsetLearner>,
     pub(crate) selfcheck: Arc<SelfCheck>,
     pub(crate) history: Arc<History>,
+    pub(crate) meters: Meters,
     /// Batches held at one time, as long as slow targets do not hold most of them.
     pub(crate) prefetch: u16,
 }
@@ -222,7 +224,7 @@ impl Worker {
             return;
         };
         let result = self.judged_probe(&job, place).await;
-        note_end(&result);
+        self.meters.end(&result);
         let result = Arc::new(result);
         self.ledger.found(&result);
         report(&results, result).await;
@@ -250,31 +252,14 @@ impl Worker {
 
     async fn probe(&self, job: &ProbeJob) -> ProbeResult {
         let started_at = self.clock.now();
-        note_start(job, started_at);
-        let _in_flight = InFlight::begin();
+        let _in_flight = self.meters.begin(job, started_at);
         let finding = panics::caught(job, self.engine.probe(job, started_at)).await;
         let result = finding.into_result(job, started_at, &self.prober);
         if result.outcome != Outcome::Inconclusive {
             let took = Duration::from_micros(result.phases.total_us.into());
-            self.history.took(job, took);
+            self.history.took(self.history.tag(job), took);
         }
         result
-    }
-}
-
-/// Counts a probe while it runs, however it ends.
-struct InFlight;
-
-impl InFlight {
-    fn begin() -> Self {
-        metrics::gauge!("pulsemon_prober_in_flight").increment(1);
-        Self
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        metrics::gauge!("pulsemon_prober_in_flight").decrement(1);
     }
 }
 
@@ -324,31 +309,6 @@ async fn bury_parts(delivery: Delivery, bad: Vec<BadItem>) -> Option<Delivery> {
         }
     }
     Some(delivery)
-}
-
-#[expect(
-    clippy::as_conversions,
-    reason = "a histogram takes floats; precision does not matter"
-)]
-fn note_start(job: &ProbeJob, started_at: models::Time) {
-    let off = (started_at - gate::starts_at(job))
-        .num_microseconds()
-        .unwrap_or(0);
-    metrics::histogram!("pulsemon_prober_start_delay_ms", "kind" => job.kind.as_str())
-        .record(off.abs() as f64 / 1000.0);
-}
-
-fn note_end(result: &ProbeResult) {
-    let class = result
-        .error
-        .as_ref()
-        .map_or("none", |error| error.kind.class().as_str());
-    metrics::counter!("pulsemon_prober_probes_total", "outcome" => result.outcome.as_str(), "error_class" => class).increment(1);
-    if result.outcome == Outcome::Inconclusive {
-        tracing::warn!(probe.id = %result.probe_id, service.id = %result.service_id, "a probe could not judge");
-    } else {
-        tracing::debug!(probe.id = %result.probe_id, service.id = %result.service_id, outcome = result.outcome.as_str(), "probed");
-    }
 }
 
 #[cfg(test)]

@@ -72,7 +72,8 @@ impl Gate {
             return Entry::Stale;
         }
         self.clock.sleep_until(starts_at(job)).await;
-        let pace = || self.history.pace(job);
+        let tag = self.history.tag(job);
+        let pace = || self.history.pace(tag);
         let places = async {
             let tenant = self.per_tenant.enter(job.user_id, pace).await;
             let pool = self.pool.enter(Everybody, pace).await;

@@ -15,6 +15,7 @@ mod gate;
 mod ledger;
 mod limits;
 mod meter;
+mod meters;
 mod offset;
 mod pace;
 mod panics;

@@ -182,6 +182,13 @@ impl Limit {
                 Ok(held) => return held,
                 Err(turn) => turn,
             };
+            if asked_as == Pace::Quick {
+                // It waits for a place and nothing else, and whoever gives one back grants it.
+                match turn.await {
+                    Ok(held) if pace() == asked_as => return held,
+                    _ => continue,
+                }
+            }
             while pace() == asked_as {
                 match timeout(LOOK_AGAIN, &mut turn).await {
                     // It may be known by now: then the place is another's.

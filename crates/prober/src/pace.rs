@@ -2,7 +2,7 @@
 //! keep a healthy one waiting.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -35,15 +35,38 @@ pub(crate) struct History {
 #[derive(Debug, Default)]
 struct Seen {
     /// Whether it was slow, by service and by origin.
-    newer: HashMap<u64, bool>,
-    older: HashMap<u64, bool>,
+    newer: Hashed<bool>,
+    older: Hashed<bool>,
     /// Probes on the wire, in the order in which they began.
     on_wire: VecDeque<(Instant, Tag, Weak<()>)>,
 }
 
-/// A service and the server that it is on.
+/// By what was hashed already, with a secret.
+type Hashed<V> = HashMap<u64, V, BuildHasherDefault<AsItIs>>;
+
+/// Hashes a hash.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte); // not used: keys are u64
+        }
+    }
+}
+
+/// A service and the server that it is on, hashed: worked out once for each probe.
 #[derive(Debug, Clone, Copy)]
-struct Tag {
+pub(crate) struct Tag {
     service: u64,
     origin: u64,
 }
@@ -55,9 +78,8 @@ pub(crate) struct OnWire(
 );
 
 impl History {
-    /// How the target of `job` is expected to answer.
-    pub(crate) fn pace(&self, job: &ProbeJob) -> Pace {
-        let tag = self.tag(job);
+    /// How the target is expected to answer.
+    pub(crate) fn pace(&self, tag: Tag) -> Pace {
         let now = Instant::now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.sweep(now);
@@ -69,9 +91,9 @@ impl History {
     }
 
     /// From now on the target is asked, and after [`SLOW_AFTER`] it is slow.
-    pub(crate) fn begin(&self, job: &ProbeJob) -> OnWire {
+    pub(crate) fn begin(&self, tag: Tag) -> OnWire {
         let alive = Arc::new(());
-        let entry = (Instant::now(), self.tag(job), Arc::downgrade(&alive));
+        let entry = (Instant::now(), tag, Arc::downgrade(&alive));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.sweep(entry.0);
         seen.on_wire.push_back(entry);
@@ -79,13 +101,13 @@ impl History {
     }
 
     /// How long the target really took.
-    pub(crate) fn took(&self, job: &ProbeJob, time: Duration) {
-        let tag = self.tag(job);
+    pub(crate) fn took(&self, tag: Tag, time: Duration) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.note(tag, time >= SLOW_AFTER);
     }
 
-    fn tag(&self, job: &ProbeJob) -> Tag {
+    /// What the target of `job` is known by.
+    pub(crate) fn tag(&self, job: &ProbeJob) -> Tag {
         Tag {
             service: self.hasher.hash_one(job.service_id),
             origin: self.hasher.hash_one(origin(&job.url)),
@@ -159,33 +181,31 @@ mod tests {
     async fn a_service_is_as_it_was_the_last_time_and_a_new_one_like_its_server_when_that_is_slow()
     {
         let history = History::default();
+        let pace = |job: &ProbeJob| history.pace(history.tag(job));
         let (one, sibling) = (job(1, "http://a/1"), job(2, "http://a/2"));
-        assert_eq!(history.pace(&one), Pace::New);
-        history.took(&one, Duration::from_millis(999));
-        assert_eq!(history.pace(&one), Pace::Quick);
-        assert_eq!(history.pace(&sibling), Pace::New, "it may be a slow page");
-        history.took(&sibling, Duration::from_secs(1));
-        assert_eq!(history.pace(&sibling), Pace::Slow);
-        assert_eq!(
-            history.pace(&one),
-            Pace::Quick,
-            "what it did itself counts more"
-        );
-        assert_eq!(history.pace(&job(3, "http://a/3")), Pace::Slow);
-        assert_eq!(history.pace(&job(4, "http://b/")), Pace::New);
+        assert_eq!(pace(&one), Pace::New);
+        history.took(history.tag(&one), Duration::from_millis(999));
+        assert_eq!(pace(&one), Pace::Quick);
+        assert_eq!(pace(&sibling), Pace::New, "it may be a slow page");
+        history.took(history.tag(&sibling), Duration::from_secs(1));
+        assert_eq!(pace(&sibling), Pace::Slow);
+        assert_eq!(pace(&one), Pace::Quick, "what it did itself counts more");
+        assert_eq!(pace(&job(3, "http://a/3")), Pace::Slow);
+        assert_eq!(pace(&job(4, "http://b/")), Pace::New);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_target_that_does_not_answer_is_slow_before_its_probe_has_ended() {
         let history = History::default();
+        let pace = |job: &ProbeJob| history.pace(history.tag(job));
         let (dead, done) = (job(1, "http://dead/"), job(2, "http://done/"));
-        let on_wire = history.begin(&dead);
-        drop(history.begin(&done));
+        let on_wire = history.begin(history.tag(&dead));
+        drop(history.begin(history.tag(&done)));
         tokio::time::advance(Duration::from_millis(999)).await;
-        assert_eq!(history.pace(&dead), Pace::New);
+        assert_eq!(pace(&dead), Pace::New);
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(history.pace(&dead), Pace::Slow);
-        assert_eq!(history.pace(&done), Pace::New);
+        assert_eq!(pace(&dead), Pace::Slow);
+        assert_eq!(pace(&done), Pace::New);
         drop(on_wire);
     }
 
@@ -193,7 +213,7 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let history = History::default();
         for n in 0..200_000 {
-            history.took(&job(n, "http://a/"), Duration::ZERO);
+            history.took(history.tag(&job(n, "http://a/")), Duration::ZERO);
         }
         let seen = history.seen.lock().unwrap();
         assert!(seen.newer.len() + seen.older.len() <= 2 * (REMEMBERED + 1));

@@ -19,7 +19,7 @@ use crate::cert;
 use crate::exchange::{Exchange, Head, Protocol};
 use crate::limits::{KeyedLimit, Turn};
 use crate::meter::Raw;
-use crate::pace::{History, OnWire};
+use crate::pace::{History, OnWire, Tag};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stopwatch::Phase;
 use crate::tls::{SeenChain, Tls};
@@ -125,8 +125,9 @@ impl Engine {
         trip: &mut Trip<'_>,
     ) -> Result<Hop, Failure> {
         let addrs = self.resolve(target, redirects, trip).await?;
-        let turn = self.wait_for_turn(&addrs, trip).await?;
-        let on_wire = self.history.begin(trip.job);
+        let tag = self.history.tag(trip.job);
+        let turn = self.wait_for_turn(&addrs, tag, trip).await?;
+        let on_wire = self.history.begin(tag);
         let tcp = connect(&addrs, target.port(), trip).await?;
         let raw = Raw::new(tcp, trip.budget.clone());
         let seen = raw.seen();
@@ -188,14 +189,14 @@ impl Engine {
     async fn wait_for_turn(
         &self,
         addrs: &[CheckedAddr],
+        tag: Tag,
         trip: &mut Trip<'_>,
     ) -> Result<Option<Turn<IpAddr>>, Failure> {
         let Some(first) = addrs.first() else {
             return Ok(None);
         };
         let key = first.socket_addr().ip();
-        let job = trip.job;
-        let pace = || self.history.pace(job);
+        let pace = || self.history.pace(tag);
         if let Some(turn) = self.per_address.try_enter(key, pace()) {
             return Ok(Some(turn));
         }

@@ -14,6 +14,7 @@ use crate::consume::{self, Worker};
 use crate::files;
 use crate::gate::Gate;
 use crate::ledger::Ledger;
+use crate::meters::Meters;
 use crate::offset::OffsetLearner;
 use crate::probe::{Engine, EngineConfig};
 use crate::publish::{QUEUE_LENGTH, Reporter};
@@ -103,6 +104,7 @@ fn worker(
         prober: prober_id(&config.region),
         offset: Mutex::new(OffsetLearner::default()),
         selfcheck,
+        meters: Meters::new(),
         prefetch: prefetch(pool_size),
     };
     tracing::info!(

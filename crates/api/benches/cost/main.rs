@@ -26,6 +26,9 @@ use testkit::TestDb;
 use client::Client;
 use program::Program;
 
+/// What can be asked for alone.
+const PARTS: [&str; 2] = ["logins", "reads"];
+
 fn main() {
     // Cargo adds `--bench`; our own child comes with a word and its numbers.
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,25 +38,31 @@ fn main() {
             let port = port.parse().expect("a port");
             bare::serve(port, user.parse().expect("an id"));
         }
+        // All of it, or the part that is named.
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime")
-            .block_on(measure()),
+            .block_on(measure(&words)),
     }
 }
 
-async fn measure() {
+async fn measure(words: &[&str]) {
+    let is_wanted = |part| !words.iter().any(|word| PARTS.contains(word)) || words.contains(&part);
     let db = TestDb::new().await;
     let api = Program::api(&db).await;
     let client = Client::new(api.port());
     let tenant = client.tenant().await;
     println!("| measured | figure |\n|---|---|");
-    eprintln!("    logins of a known and an unknown address");
-    logins::compare(&client, &tenant).await;
-    eprintln!("    a login storm");
-    logins::storm(&client, &tenant).await;
-    eprintln!("    reads, in turns with bare actix");
-    reads::compare(&db, &api, &client, &tenant).await;
-    reads::list(&db, &api, &client, &tenant).await;
+    if is_wanted("logins") {
+        eprintln!("    logins of a known and an unknown address");
+        logins::compare(&client, &tenant).await;
+        eprintln!("    a login storm");
+        logins::storm(&client, &tenant).await;
+    }
+    if is_wanted("reads") {
+        eprintln!("    reads, in turns with bare actix");
+        reads::compare(&db, &api, &client, &tenant).await;
+        reads::list(&db, &api, &client, &tenant).await;
+    }
 }

@@ -31,7 +31,7 @@ use crate::views::sums::sums;
 /// `GET /dashboard`: how many services have which status, and a page of them.
 pub(crate) async fn all(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer {
     let app = Data::clone(&api);
-    api.work(async move {
+    api.read(async move {
         let mut conn = app.conn().await?;
         let caller = bearer.caller(&mut conn).await?;
         let page = Page::read(&mut fields);
@@ -81,7 +81,7 @@ pub(crate) async fn one(
     Query(mut fields): Query,
 ) -> Answer {
     let app = Data::clone(&api);
-    api.work(async move {
+    api.read(async move {
         let mut conn = app.conn().await?;
         let (caller, service) = owned(&mut conn, &bearer, &id).await?;
         let window = fields.optional("window", window).or(("24h", Window::DAY));
@@ -150,7 +150,7 @@ pub(crate) async fn alerts(
     Query(mut fields): Query,
 ) -> Answer {
     let app = Data::clone(&api);
-    api.work(async move {
+    api.read(async move {
         let mut conn = app.conn().await?;
         let (caller, service) = owned(&mut conn, &bearer, &id).await?;
         let page = Page::read(&mut fields);
@@ -182,7 +182,7 @@ pub(crate) async fn incidents(
     Query(mut fields): Query,
 ) -> Answer {
     let app = Data::clone(&api);
-    api.work(async move {
+    api.read(async move {
         let mut conn = app.conn().await?;
         let (caller, service) = owned(&mut conn, &bearer, &id).await?;
         let page = Page::read(&mut fields);

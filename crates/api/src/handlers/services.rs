@@ -67,7 +67,7 @@ fn created(created: Created) -> Answer {
 /// 401, 422, 400 for a cursor of another list.
 pub(crate) async fn list(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer {
     let app = Data::clone(&api);
-    api.work(async move {
+    api.read(async move {
         let mut conn = app.conn().await?;
         let caller = bearer.caller(&mut conn).await?;
         let status = fields.optional("status", status).or(String::new());
@@ -126,19 +126,21 @@ fn position(service: &Service) -> Position {
 /// 401, 404.
 pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId, _query: NoQuery) -> Answer {
     let app = Data::clone(&api);
-    api.work(async move {
+    api.read(async move {
         let id = authorized_id(&app, &bearer, &id).await?;
         let now = app.clock.now();
         let window = Window::days(app.config.sla_window_days);
-        let (from, young_since) = due_since(window, now);
+        let (from, young) = due_since(window, now);
         let question = Question {
             user: bearer.user().as_uuid(),
             session: bearer.session(),
             service: id,
             spans_since: from,
-            young_since,
+            young_since: young.start,
+            young_before: young.end,
         };
-        let (standing, whole) = db::services::whole::whole(&*app.conn().await?, &question).await?;
+        let (standing, whole) =
+            db::services::whole::whole(&mut *app.conn().await?, &question).await?;
         bearer.admit(standing).await?;
         let whole = whole.ok_or_else(Problem::not_found)?;
         let etag = etag::of(&whole.service);

@@ -1,5 +1,7 @@
 //! Counts and percentages of the rolling windows: cached sums of closed hours, plus the open hour.
 
+use std::ops::Range;
+
 use db::Conn;
 use db::health::Health;
 use db::service_state::ServiceState;
@@ -122,17 +124,19 @@ pub(crate) async fn due(
     window: Window,
     now: Time,
 ) -> Result<u64, Problem> {
-    let (from, settled) = due_since(window, now);
+    let (from, young) = due_since(window, now);
     let rows = db::spans::since(conn, &[service], from).await?;
-    let young = db::results::counted_since(conn, service, settled).await?;
+    let young = db::results::counted_within(conn, service, young).await?;
     Ok(due_of(&rows, young, from, now))
 }
 
-/// From when on a window's spans, and the results of its youngest slots, say how much was due.
+/// From when on a window's spans say how much was due, and of which slots, the youngest, the results do.
 #[must_use]
-pub(crate) fn due_since(window: Window, now: Time) -> (Time, Time) {
+pub(crate) fn due_since(window: Window, now: Time) -> (Time, Range<Time>) {
     let from = window.at(now).from();
-    (from, window::settled_at(now).max(from))
+    // No result is ahead of us by more than clocks differ.
+    let young = window::settled_at(now).max(from)..now + window::SETTLED_AFTER;
+    (from, young)
 }
 
 /// How many slots were due since `from`.

@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use crate::target::{Answers, Target};
 
+/// Services that are probed again and again, as a prober's are: it remembers which of them are slow.
+const SERVICES: u32 = 4_000;
 /// A job that waits for its place must not become stale meanwhile.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(30);
 /// Of probes that are to be answered, and of those that are not.
@@ -85,8 +87,12 @@ impl Feed {
     }
 }
 
-fn job(target: &Target, answers: Answers, n: u32, at: models::Time) -> ProbeJob {
-    let service = ServiceId::from(Uuid::new_v4());
+/// The `n`th job: of one service after the other, each time another slot.
+fn job(target: &Target, answers: Answers, n: u32, now: models::Time) -> ProbeJob {
+    let at = now - TimeDelta::milliseconds((n / SERVICES).into());
+    let kind_of_target = target.port(answers);
+    let service = Uuid::from_u64_pair(kind_of_target.into(), (n % SERVICES).into());
+    let service = ServiceId::from(service);
     ProbeJob {
         probe_id: probe_id(service, "default", ProbeKind::Slot, at, 1),
         service_id: service,

@@ -53,7 +53,35 @@ fn main() {
         ["target"] => one_thread(target::serve()),
         ["prober"] => one_thread(prober_process::run()),
         ["bare", rest @ ..] => one_thread(bare::run(rest)),
-        _ => one_thread(until_stopped(measure())),
+        // All of it, or the parts that are named.
+        _ => one_thread(until_stopped(measure(Parts::of(&words)))),
+    }
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+struct Parts {
+    http: bool,
+    https: bool,
+    memory: bool,
+}
+
+impl Parts {
+    fn of(words: &[&str]) -> Self {
+        let named = |part: &str| words.contains(&part);
+        let all = !["http", "https", "memory"].into_iter().any(named);
+        Self {
+            http: all || named("http"),
+            https: all || named("https"),
+            memory: all || named("memory"),
+        }
+    }
+
+    /// Schemes and how many probes a round has.
+    fn schemes(self) -> impl Iterator<Item = (Scheme, u32)> {
+        let http = self.http.then_some((Scheme::Http, HTTP_PROBES));
+        let https = self.https.then_some((Scheme::Https, HTTPS_PROBES));
+        http.into_iter().chain(https)
     }
 }
 
@@ -77,25 +105,35 @@ async fn until_stopped(work: impl Future<Output = ()>) {
     }
 }
 
-async fn measure() {
+async fn measure(parts: Parts) {
     let vhost = TestVhost::new().await;
     let mut feed = Feed::open(&vhost).await;
     let target = Target::start();
     let mut report = Report::default();
-    cpu(&vhost, &mut feed, &target, &mut report).await;
-    memory(&vhost, &mut feed, &target, &mut report).await;
+    if parts.http || parts.https {
+        cpu(parts, &vhost, &mut feed, &target, &mut report).await;
+    }
+    if parts.memory {
+        memory(&vhost, &mut feed, &target, &mut report).await;
+    }
     println!("{report}");
 }
 
 /// The loop, the prober, the exporter where there is one; then the same with TLS, and all of it again.
-async fn cpu(vhost: &TestVhost, feed: &mut Feed, target: &Target, report: &mut Report) {
+async fn cpu(
+    parts: Parts,
+    vhost: &TestVhost,
+    feed: &mut Feed,
+    target: &Target,
+    report: &mut Report,
+) {
     let prober = Prober::start(vhost, target, IN_FLIGHT).await;
     let exporter = exporter::Exporter::start(target).await;
     // The first handshakes and connections of a process cost more.
     feed.send_and_wait(target, Answers::AtOnce(Scheme::Https), 200)
         .await;
     for round in 1..=ROUNDS {
-        for (scheme, probes) in [(Scheme::Http, HTTP_PROBES), (Scheme::Https, HTTPS_PROBES)] {
+        for (scheme, probes) in parts.schemes() {
             eprintln!("    round {round} of {ROUNDS}, {scheme:?}");
             proc::drain().await;
             report.bare(scheme, Bare::round(target, scheme, probes).await);

@@ -28,7 +28,7 @@ pub(crate) async fn latency(
     Query(mut fields): Query,
 ) -> Answer {
     let app = Data::clone(&api);
-    api.work(async move {
+    api.read(async move {
         let mut conn = app.conn().await?;
         let (_, service) = owned(&mut conn, &bearer, &id).await?;
         let now = app.clock.now();

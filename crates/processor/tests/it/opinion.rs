@@ -186,6 +186,8 @@ async fn an_incident_that_opened_meanwhile_stays_until_a_newer_success() {
         ("down", 2)
     );
     assert_eq!(world.alerts().await, "failure_streak pending");
+    let failed_checks = "SELECT failed_checks::bigint FROM incidents";
+    assert_eq!(world.count(failed_checks).await, 2, "one was none");
     world.take(&[service.slot(40, Up)], 5).await;
     assert_eq!(
         world.alerts().await,

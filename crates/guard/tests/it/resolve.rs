@@ -85,6 +85,21 @@ async fn d06_one_private_answer_refuses_the_whole_name_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn of_two_failures_the_more_telling_one_is_reported() {
+    let (fine, broken) = (ResponseCode::NoError, ResponseCode::ServFail);
+    for (v4, v6, expected) in [
+        (fine, broken, ResolveError::ServFail),
+        (broken, fine, ResolveError::ServFail),
+        (fine, ResponseCode::NXDomain, ResolveError::NxDomain),
+        (ResponseCode::NXDomain, fine, ResolveError::NxDomain),
+    ] {
+        let server = NameServer::start(move |_, _| Answer::Codes(v4, v6)).await;
+        let found = resolve(&server, "http://example.com/", &Policy::public_only()).await;
+        assert_eq!(found, Err(expected), "{v4} {v6}");
+    }
+}
+
+#[tokio::test]
 async fn d07_a_name_is_looked_up_once_so_a_second_answer_never_counts() {
     let server =
         NameServer::start(|_, n| Answer::Ips(vec![if n == 0 { "1.1.1.1" } else { "127.0.0.1" }]))

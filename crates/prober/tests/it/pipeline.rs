@@ -271,6 +271,38 @@ async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_avoided_prober_hands_a_confirm_back_three_times_and_then_runs_it_itself() {
+    let mut stage = Stage::new().await;
+    let target = Target::answering(OK).await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    let prober = stage.results(1).await.remove(0).prober;
+    let mut confirm = stage.job(&target, 2, 0);
+    confirm.kind = ProbeKind::Confirm;
+    confirm.avoid_prober = Some(prober.clone());
+    stage.send(vec![confirm.clone()]).await;
+    let own = stage.results(1).await.remove(0);
+    assert_eq!(
+        (own.outcome, own.second_prober),
+        (Outcome::Up, Some(false)),
+        "it says whose opinion it is"
+    );
+    assert_eq!(own.prober, prober);
+    let waited = own.checked_at - confirm.scheduled_at;
+    assert!(waited >= TimeDelta::milliseconds(3 * 200), "{waited}");
+    // One that is to avoid another is run at once, and so is one in company.
+    let mut confirm = stage.job(&target, 3, 0);
+    confirm.avoid_prober = Some("another".to_owned());
+    let mut avoided = stage.job(&target, 4, 0);
+    avoided.avoid_prober = Some(prober);
+    stage.send(vec![confirm, avoided]).await;
+    let mut seconds: Vec<_> = stage.results(2).await;
+    seconds.sort_by_key(|result| result.config_version);
+    let seconds: Vec<_> = seconds.iter().map(|result| result.second_prober).collect();
+    assert_eq!(seconds, [Some(true), Some(false)]);
+    stage.stop_leaving(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_leaves_what_waits_for_a_place() {
     let mut stage = Stage::with(|config| config.pool_size = 1).await;
     let gate = Arc::new(Semaphore::new(0));

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use crate::support::target::{OK, Target, read_head};
-use crate::support::{assert_down, assert_up, engine, job, probe, probe_hastily, run};
+use crate::support::{HASTY_MS, assert_down, assert_up, engine, job, probe, probe_hastily, run};
 
 #[tokio::test]
 async fn a_healthy_target_is_up_and_its_phases_add_up_to_its_latency() {
@@ -149,6 +149,10 @@ async fn d18_a_reset_and_a_closed_port_are_told_apart() {
         (None, None, 1)
     );
 
+    let rude = Target::raw(|stream| async move { stream.set_zero_linger().unwrap() }).await;
+    let result = probe(&rude, "/").await;
+    assert_down(&result, ErrorKind::ConnectReset);
+
     let closed = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -160,7 +164,12 @@ async fn d18_a_reset_and_a_closed_port_are_told_apart() {
     assert_eq!((result.hops, result.phases.first_byte_us), (0, None));
 }
 
-#[tokio::test]
+/// What a timeout may be off by, in microseconds (D12, D13).
+const TIMEOUT_US: std::ops::RangeInclusive<u32> =
+    HASTY_MS * 1000 - 250_000..=HASTY_MS * 1000 + 250_000;
+
+/// The runtime's clock stands still but for timers that are waited for, so the machine's load moves nothing.
+#[tokio::test(start_paused = true)]
 async fn d12_silence_after_accept_is_no_first_byte_in_time() {
     let target = Target::raw(|stream| async move {
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -170,9 +179,11 @@ async fn d12_silence_after_accept_is_no_first_byte_in_time() {
     let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
     assert_down(&result, ErrorKind::TimeoutFirstByte);
     assert!(result.phases.connect_us.is_some() && result.phases.first_byte_us.is_some());
+    let took = result.phases.total_us;
+    assert!(TIMEOUT_US.contains(&took), "{took}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn d13_a_slow_drip_of_headers_does_not_move_the_deadline() {
     let target = Target::raw(|mut stream| async move {
         for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0".iter().cycle() {
@@ -183,10 +194,10 @@ async fn d13_a_slow_drip_of_headers_does_not_move_the_deadline() {
         }
     })
     .await;
-    assert_down(
-        &probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await,
-        ErrorKind::TimeoutFirstByte,
-    );
+    let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
+    assert_down(&result, ErrorKind::TimeoutFirstByte);
+    let took = result.phases.total_us;
+    assert!(TIMEOUT_US.contains(&took), "{took}");
 }
 
 #[tokio::test]

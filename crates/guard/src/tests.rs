@@ -447,6 +447,10 @@ fn d04_a_refusal_says_which_rule_was_broken() {
             "must not contain spaces, control characters or backslashes",
         ),
         (
+            "http://example.com/\u{7}",
+            "must not contain spaces, control characters or backslashes",
+        ),
+        (
             "http://exam\nple.com/",
             "must not contain spaces, control characters or backslashes",
         ),
@@ -471,6 +475,9 @@ fn d04_a_refusal_says_which_rule_was_broken() {
         assert_eq!(refused(text).to_string(), sentence, "{text}");
     }
     accepted(&long[..MAX_URL_BYTES]);
+    // Short as it would be sent, and too long as it is written.
+    let shrinks = format!("http://example.com/{}", "./".repeat(1100));
+    assert_eq!(refused(&shrinks), Refusal::TooLong);
     // Short as it is written, and too long as it would be sent.
     let grows = format!("http://example.com/{}", "é".repeat(500));
     assert!(grows.len() < MAX_URL_BYTES);

@@ -1,17 +1,19 @@
 //! The limit of probes at one time to one address holds where they really go, whatever else a name resolves to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use guard::{AllowRule, Policy, Resolver};
 use models::message::ProbeJob;
 use models::probe::{ErrorKind, Outcome};
 use prober::{Engine, EngineConfig};
 use testkit::{FakeDns, Reply, eventually};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 
 use crate::pipeline::held;
-use crate::support::target::Target;
-use crate::support::{assert_up, job, run};
+use crate::support::target::{OK, Target, read_head};
+use crate::support::{assert_up, job, probe_hastily, run};
 
 /// Nobody listens there on the port of a target at 127.0.0.1.
 const REFUSING: [&str; 2] = ["127.0.0.2", "127.0.0.3"];
@@ -87,4 +89,33 @@ async fn who_waits_behind_a_dead_address_is_probed_when_its_turn_comes() {
         assert_eq!(result.latency_us, Some(sum));
     }
     assert_eq!(target.connections(), 2);
+}
+
+/// The runtime's clock stands still but for timers that are waited for.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_turn_loses_nothing_of_the_timeout_and_its_wait_is_no_latency() {
+    const ANSWER_MS: u64 = 800;
+    let target = Target::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        tokio::time::sleep(Duration::from_millis(ANSWER_MS)).await;
+        drop(stream.write_all(OK).await);
+    })
+    .await;
+    let dns = FakeDns::start().await;
+    let engine = strict_engine(&dns);
+    let url = target.url("/");
+    let results = tokio::join!(
+        probe_hastily(&engine, &url),
+        probe_hastily(&engine, &url),
+        probe_hastily(&engine, &url)
+    );
+    for result in [results.0, results.1, results.2] {
+        assert_up(&result);
+        let (latency, total) = (result.latency_us.unwrap(), result.phases.total_us);
+        let expected = 800_000..=850_000;
+        assert!(
+            expected.contains(&latency) && expected.contains(&total),
+            "{result:?}"
+        );
+    }
 }

@@ -246,6 +246,15 @@ fn connections_that_do_not_come_about_are_told_apart() {
             // What a peer did says more than what has no route.
             let mixed = run(&engine, &job("http://a.example/")).await;
             assert_down(&mixed, ErrorKind::ConnectRefused);
+            // Among equals it is the first address that counts.
+            dns.name("b.example", [Reply::addresses([SILENT_V4, OTHER_V4])]);
+            dns.name("c.example", [Reply::addresses([OTHER_V4, SILENT_V4])]);
+            let (silent_first, refusing_first) = tokio::join!(
+                probe_hastily(&engine, "http://b.example/"),
+                probe_hastily(&engine, "http://c.example/")
+            );
+            assert_down(&silent_first, ErrorKind::TimeoutConnect);
+            assert_down(&refusing_first, ErrorKind::ConnectRefused);
         },
     );
 }

@@ -7,11 +7,12 @@ use bus::{Bus, Outgoing, Route, Subscription};
 use chrono::TimeDelta;
 use guard::AllowRule;
 use models::message::{JobBatch, ProbeJob, ResultBatch};
-use models::probe::{Outcome, ProbeKind, ProbeResult, probe_id};
+use models::probe::{ErrorKind, Outcome, ProbeKind, ProbeResult, probe_id};
 use prober::Config;
 use runtime::env::{BrokerConfig, OpsConfig};
 use runtime::{Clock, Shutdown, Trigger};
-use testkit::{TestVhost, eventually};
+use testkit::dns::Family;
+use testkit::{FakeDns, Reply, TestVhost, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 
@@ -268,6 +269,37 @@ async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
         1,
         "the second job is another prober's"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_operator_closes_is_blocked_though_it_is_opened_as_well() {
+    let dns = FakeDns::start().await;
+    for name in ["a.closed.example", "open.example"] {
+        dns.name(name, [Reply::addresses(["127.0.0.1"])]);
+    }
+    let mut stage = Stage::with(|config| {
+        config.name_server = Some(dns.addr());
+        config.deny_names = vec!["closed.example".to_owned()];
+        config.deny = vec!["127.0.0.3/32".parse().unwrap()];
+    })
+    .await;
+    let target = Target::answering(OK).await;
+    let jobs = (1..).zip(["a.closed.example", "127.0.0.3", "open.example"]);
+    let jobs = jobs.map(|(n, host)| {
+        let mut job = stage.job(&target, n, 0);
+        job.url = format!("http://{host}:{}/", target.addr.port());
+        job
+    });
+    stage.send(jobs.collect()).await;
+    let mut found = stage.results(3).await;
+    found.sort_by_key(|result| result.config_version);
+    let kinds = found
+        .iter()
+        .map(|result| result.error.as_ref().map(|error| error.kind));
+    let blocked = Some(ErrorKind::BlockedDestination);
+    assert_eq!(kinds.collect::<Vec<_>>(), [blocked, blocked, None]);
+    assert_eq!(dns.questions("a.closed.example", Family::V4), 0);
+    stage.stop_leaving(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

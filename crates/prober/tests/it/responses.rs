@@ -165,7 +165,7 @@ async fn d18_a_reset_and_a_closed_port_are_told_apart() {
 }
 
 /// What a timeout may be off by, in microseconds (D12, D13).
-const TIMEOUT_US: std::ops::RangeInclusive<u32> =
+pub(crate) const TIMEOUT_US: std::ops::RangeInclusive<u32> =
     HASTY_MS * 1000 - 250_000..=HASTY_MS * 1000 + 250_000;
 
 /// The runtime's clock stands still but for timers that are waited for, so the machine's load moves nothing.

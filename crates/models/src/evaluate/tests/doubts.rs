@@ -95,6 +95,24 @@ fn a_service_whose_only_result_is_void_is_unknown_again() {
 }
 
 #[test]
+fn a_void_first_probe_leaves_the_streak_and_no_sum_that_it_never_was_in() {
+    let mut world = World::new(1);
+    let first = result(ProbeKind::First, 10, Down);
+    world.batch(&[slot(5, Up), first.clone()]);
+    assert_eq!(world.health.streak, 1);
+    world.batch(&[ProbeResult {
+        answers: Some(Doubted::of(&first).answers()),
+        ..confirm(11, 10, Up, "q")
+    }]);
+    assert_eq!((world.state.status, world.health.streak), (Status::Up, 0));
+    let checks = world.health.open.checks;
+    assert_eq!(
+        (checks.judged, checks.failed, checks.inconclusive),
+        (1, 0, 0)
+    );
+}
+
+#[test]
 fn an_outage_that_all_see_is_told_with_the_same_result_as_without_second_opinions() {
     let mut world = World::new(1);
     for n in 0..3 {
@@ -154,6 +172,27 @@ fn what_a_void_failure_leaves_is_doubted_in_turn() {
     assert_eq!((world.health.streak, doubted(&world)), (1, vec![0, 10]));
     world.batch(&[confirm(12, 10, Up, "q")]);
     assert_eq!((world.health.streak, doubted(&world)), (0, vec![0, 10]));
+}
+
+#[test]
+fn what_a_void_failure_leaves_is_doubted_once_though_it_came_late_with_the_second_opinion() {
+    let mut world = World::new(1);
+    world.batch(&[slot(0, Down)]);
+    world.batch(&[slot(20, Down)]);
+    world.batch(&[slot(10, Down), confirm(19, 0, Up, "q")]);
+    assert_eq!((world.health.streak, doubted(&world)), (2, vec![0, 10]));
+}
+
+#[test]
+fn a_void_failure_lifts_a_breach_at_once() {
+    let mut world = World::new(9_000);
+    let slots = (0..20).map(|n| slot(n * 10, if n % 6 == 5 { Down } else { Up }));
+    world.batch(&slots.collect::<Vec<_>>());
+    assert!(world.state.sla_breached, "17 of 20");
+    world.batch(&[confirm(51, 50, Up, "q")]);
+    assert!(world.state.sla_breached, "17 of 19");
+    world.batch(&[confirm(111, 110, Up, "q")]);
+    assert!(!world.state.sla_breached, "17 of 18");
 }
 
 #[test]

@@ -96,6 +96,12 @@ async fn d20_to_d24_each_bad_certificate_has_its_reason_and_its_facts_and_gets_n
             10,
         ),
         (
+            stranger.server(&leaf(vec!["localhost"], 3, 20)),
+            vec![ErrorKind::CertNotYetValid, ErrorKind::CertUnknownIssuer],
+            "not valid before",
+            20,
+        ),
+        (
             stranger.server(&leaf(vec!["a.example"], -20, -3)),
             vec![
                 ErrorKind::CertExpired,
@@ -165,7 +171,11 @@ async fn an_expired_authority_is_not_told_as_the_leaf_s_end() {
     let result = probe(&authority, &target).await;
     let message = assert_down(&result, ErrorKind::CertExpired);
     assert!(message.contains("of the chain has expired"), "{message}");
-    assert_eq!(facts(&result).days_remaining(now()), Some(10));
+    let facts = facts(&result);
+    assert_eq!(
+        (facts.days_remaining(now()), facts.chain_length),
+        (Some(10), 2)
+    );
 }
 
 #[tokio::test]

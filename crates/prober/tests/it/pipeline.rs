@@ -351,6 +351,21 @@ async fn a_stop_leaves_what_waits_for_a_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_is_acknowledged_only_when_its_result_is_safe() {
+    let mut stage = Stage::new().await;
+    let target = Target::answering(OK).await;
+    // Nobody consumes results, so nobody makes their queue again.
+    stage.results = stage.bus.subscribe(Route::Alerts, 1);
+    stage.vhost.delete_queue("probe-results.v1").await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    eventually(|| async { target.connections() == 1 }).await;
+    stage.results = stage.bus.subscribe(Route::ProbeResults, 100);
+    assert_eq!(stage.results(1).await[0].config_version, 1);
+    assert_eq!(target.connections(), 1);
+    stage.stop_leaving(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_comes_again_after_a_lost_connection_is_not_probed_again() {
     let mut stage = Stage::new().await;
     let gate = Arc::new(Semaphore::new(0));

@@ -26,6 +26,7 @@ async fn a_healthy_target_is_up_and_its_phases_add_up_to_its_latency() {
         phases.connect_us.unwrap() + phases.request_us.unwrap() + phases.first_byte_us.unwrap();
     assert_eq!(result.latency_us, Some(sum));
     assert!(phases.total_us >= sum);
+    assert!(phases.request_us > Some(0), "written after it was opened");
 }
 
 /// The runtime's clock stands still but for timers that are waited for.
@@ -200,21 +201,28 @@ async fn d13_a_slow_drip_of_headers_does_not_move_the_deadline() {
     assert!(TIMEOUT_US.contains(&took), "{took}");
 }
 
-#[tokio::test]
-async fn a_body_that_never_ends_in_time_is_a_timeout_of_the_body() {
-    let target = Target::raw(|mut stream| async move {
-        read_head(&mut stream).await;
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-            .await
-            .unwrap();
-        tokio::time::sleep(Duration::from_secs(60)).await;
-    })
-    .await;
-    let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
-    assert_down(&result, ErrorKind::TimeoutBody);
-    assert_eq!(result.status_code, Some(200));
-    assert!(result.latency_us.unwrap() < result.phases.total_us);
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_in_time_is_a_timeout_of_the_body_however_it_drips() {
+    for drip in [Duration::from_secs(60), Duration::from_millis(50)] {
+        let target = Target::raw(move |mut stream| async move {
+            read_head(&mut stream).await;
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf";
+            stream.write_all(head).await.unwrap();
+            loop {
+                tokio::time::sleep(drip).await;
+                if stream.write_all(b"x").await.is_err() {
+                    return;
+                }
+            }
+        })
+        .await;
+        let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
+        assert_down(&result, ErrorKind::TimeoutBody);
+        assert_eq!(result.status_code, Some(200));
+        let took = result.phases.total_us;
+        assert!(result.latency_us.unwrap() < took);
+        assert!(TIMEOUT_US.contains(&took), "{took}");
+    }
 }
 
 #[tokio::test]

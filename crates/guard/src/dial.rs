@@ -95,34 +95,51 @@ pub async fn connect(addr: CheckedAddr, deadline: Instant) -> Result<TcpStream, 
     }
 }
 
+/// Nobody answered.
+#[derive(Debug)]
+pub struct NotConnected {
+    /// The most telling failure: what a peer did outweighs what this machine could not do, and among equals the first
+    /// address in the order tried counts. [`DialError::Unreachable`] for no address.
+    pub error: DialError,
+    /// Addresses that had no place. While there are any, nothing is proven.
+    pub without_place: Vec<CheckedAddr>,
+}
+
 /// Connects to the first of several judged addresses that answers: families alternate, and each next address joins
-/// when the one before has failed or [`CONNECTION_STAGGER`] has passed.
+/// when the one before has failed or [`CONNECTION_STAGGER`] has passed. `place` is asked for every address when its turn
+/// has come, the first of `addrs` first: one that gets `None` is passed over, and a place is held while its address is
+/// being tried and as long as its connection.
 ///
 /// # Errors
-/// The most telling failure when none answers: what a peer did outweighs what this machine could not do, and among
-/// equals the first address in the order tried counts. [`DialError::Unreachable`] for no address.
-pub async fn connect_any(
+/// See [`NotConnected`].
+pub async fn connect_any<P: Send + 'static>(
     addrs: &[CheckedAddr],
     deadline: Instant,
-) -> Result<(TcpStream, CheckedAddr), DialError> {
+    mut place: impl FnMut(CheckedAddr) -> Option<P>,
+) -> Result<(TcpStream, CheckedAddr, P), NotConnected> {
     if let [only] = addrs {
-        return Ok((connect(*only, deadline).await?, *only)); // nothing to race
+        return connect_only(*only, deadline, place(*only)).await; // nothing to race
     }
+    let mut without_place = Vec::new();
     let mut waiting = alternate_families(addrs).into_iter().enumerate();
-    let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Attempt> + Send>>> =
+    let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Attempt<P>> + Send>>> =
         FuturesUnordered::new();
     let mut worst: Option<(Telling, DialError)> = None;
     loop {
         // Not through a timer: the first address, and the one behind a failure, would lose up to a millisecond.
-        if let Some((order, addr)) = waiting.next() {
-            running.push(Box::pin(attempt(order, addr, deadline)));
+        for (order, addr) in waiting.by_ref() {
+            if let Some(place) = place(addr) {
+                running.push(Box::pin(attempt(order, addr, place, deadline)));
+                break;
+            }
+            without_place.push(addr);
         }
         let next_start = Instant::now() + CONNECTION_STAGGER;
         let others_wait = waiting.len() > 0;
         tokio::select! {
             biased;
             Some(attempt) = running.next(), if !running.is_empty() => match attempt.outcome {
-                Ok(stream) => return Ok((stream, attempt.addr)),
+                Ok((stream, place)) => return Ok((stream, attempt.addr, place)),
                 Err(error) => {
                     let telling = (rank(&error), Reverse(attempt.order));
                     if worst.as_ref().is_none_or(|(known, _)| telling > *known) {
@@ -131,8 +148,31 @@ pub async fn connect_any(
                 }
             },
             () = tokio::time::sleep_until(next_start), if others_wait => {}
-            else => return Err(worst.map_or(DialError::Unreachable, |(_, error)| error)),
+            else => return Err(NotConnected {
+                error: worst.map_or(DialError::Unreachable, |(_, error)| error),
+                without_place,
+            }),
         }
+    }
+}
+
+async fn connect_only<P>(
+    addr: CheckedAddr,
+    deadline: Instant,
+    place: Option<P>,
+) -> Result<(TcpStream, CheckedAddr, P), NotConnected> {
+    let Some(place) = place else {
+        return Err(NotConnected {
+            error: DialError::Unreachable,
+            without_place: vec![addr],
+        });
+    };
+    match connect(addr, deadline).await {
+        Ok(stream) => Ok((stream, addr, place)),
+        Err(error) => Err(NotConnected {
+            error,
+            without_place: Vec::new(),
+        }),
     }
 }
 
@@ -153,17 +193,19 @@ fn rank(error: &DialError) -> u8 {
 }
 
 /// What became of one address.
-struct Attempt {
+struct Attempt<P> {
     order: usize,
     addr: CheckedAddr,
-    outcome: Result<TcpStream, DialError>,
+    outcome: Result<(TcpStream, P), DialError>,
 }
 
-async fn attempt(order: usize, addr: CheckedAddr, deadline: Instant) -> Attempt {
+/// A place is given back with the failure of its address.
+async fn attempt<P>(order: usize, addr: CheckedAddr, place: P, deadline: Instant) -> Attempt<P> {
+    let connected = connect(addr, deadline).await;
     Attempt {
         order,
         addr,
-        outcome: connect(addr, deadline).await,
+        outcome: connected.map(|stream| (stream, place)),
     }
 }
 
@@ -206,5 +248,71 @@ fn classify(error: io::Error, addr: CheckedAddr) -> DialError {
         Kind::AddrNotAvailable if addr.0.is_ipv6() => DialError::Unreachable,
         Kind::AddrNotAvailable | Kind::AddrInUse | Kind::OutOfMemory => DialError::Local(error),
         _ => DialError::Unreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns_and_the_first_address_stays_the_first() {
+        let order = |addrs: &[&str]| {
+            let addrs: Vec<_> = addrs
+                .iter()
+                .map(|ip| CheckedAddr(SocketAddr::new(ip.parse().unwrap(), 80)))
+                .collect();
+            let mixed = alternate_families(&addrs);
+            let ips = mixed.iter().map(|addr| addr.0.ip().to_string());
+            ips.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            order(&["2000::1", "2000::2", "2000::3", "1.1.1.1", "1.1.1.2"]),
+            ["2000::1", "1.1.1.1", "2000::2", "1.1.1.2", "2000::3"]
+        );
+        assert_eq!(
+            order(&["1.1.1.1", "1.1.1.2", "2000::1"]),
+            ["1.1.1.1", "2000::1", "1.1.1.2"]
+        );
+        assert_eq!(order(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_peer_did_says_more_than_what_has_no_way() {
+        let ranks = [
+            DialError::Unreachable,
+            DialError::Local(io::Error::other("no port")),
+            DialError::Refused,
+        ]
+        .map(|error| rank(&error));
+        assert!(ranks.is_sorted_by(|one, next| one < next), "{ranks:?}");
+        for equal in [
+            DialError::Deadline,
+            DialError::TimedOut,
+            DialError::Reset,
+            DialError::WrongPeer,
+        ] {
+            assert_eq!(rank(&equal), rank(&DialError::Refused), "{equal:?}");
+        }
+    }
+
+    #[test]
+    fn each_failure_of_the_system_has_its_name() {
+        let of = |code: i32, ip: &str| {
+            let addr = CheckedAddr(SocketAddr::new(ip.parse().unwrap(), 80));
+            format!("{:?}", classify(io::Error::from_raw_os_error(code), addr))
+        };
+        // By number, as Linux has them: EMFILE, ENFILE, ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH.
+        for code in OUT_OF_FILES {
+            assert!(of(code, "1.1.1.1").starts_with("Local"));
+        }
+        assert_eq!(of(111, "1.1.1.1"), "Refused");
+        assert_eq!(of(104, "1.1.1.1"), "Reset");
+        assert_eq!(of(110, "1.1.1.1"), "TimedOut");
+        assert_eq!(of(113, "1.1.1.1"), "Unreachable");
+        assert_eq!(of(101, "2000::1"), "Unreachable");
+        // EADDRNOTAVAIL: out of ports, or a machine without IPv6.
+        assert!(of(99, "1.1.1.1").starts_with("Local"));
+        assert_eq!(of(99, "2000::1"), "Unreachable");
     }
 }

@@ -22,7 +22,7 @@ mod resolve;
 pub use ipnet::IpNet;
 
 pub use allow::{AllowRule, AllowRuleError};
-pub use dial::{CONNECTION_STAGGER, CheckedAddr, DialError, connect, connect_any};
+pub use dial::{CONNECTION_STAGGER, CheckedAddr, DialError, NotConnected, connect, connect_any};
 pub use judge::{MAX_URL_BYTES, Refusal, Scheme, Target, judge_text, judge_url};
 pub use policy::Policy;
 pub use ranges::{forbidden_range, is_public};

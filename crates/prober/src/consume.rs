@@ -358,11 +358,14 @@ pub(crate) mod tests {
                 .unwrap()
                 .contains("timeout_ms")
         );
-        assert!(
-            said(|job| job.expected_status = 99)
-                .unwrap()
-                .contains("expected_status")
-        );
+        for job in [
+            said(|job| job.expected_status = 99),
+            said(|job| job.expected_status = 600),
+        ] {
+            assert!(job.unwrap().contains("expected_status"));
+        }
+        assert_eq!(said(|job| job.expected_status = 599), None);
+        assert_eq!(said(|job| job.timeout_ms = 60_000), None);
         assert!(
             said(|job| job.not_after = job.scheduled_at - TimeDelta::seconds(1))
                 .unwrap()

@@ -269,7 +269,36 @@ impl HeadLines {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn one_probe_reads_no_more_than_256_kib_over_all_its_connections() {
+        let budget = ReadBudget::default();
+        let mut buffer = vec![0; usize::try_from(LARGEST_READ).unwrap()];
+        let mut total = 0;
+        // The first one ends by itself, the second is endless.
+        let mut one = Raw::new(tokio::io::repeat(b'x').take(100_000), budget.clone());
+        let mut other = Raw::new(tokio::io::repeat(b'x'), budget.clone());
+        loop {
+            match one.read(&mut buffer).await.unwrap() {
+                0 => break,
+                more => total += more,
+            }
+        }
+        let end = loop {
+            match other.read(&mut buffer).await {
+                Ok(more) => total += more,
+                Err(error) => break error,
+            }
+        };
+        assert!(crate::verdict::find::<ReadLimitReached>(&end).is_some());
+        let total = u64::try_from(total).unwrap();
+        assert_eq!(budget.used(), total);
+        assert_eq!(one.seen().received() + other.seen().received(), total);
+        assert!((READ_STOP..=256 * 1024).contains(&total), "{total}");
+    }
 
     #[test]
     fn a_bare_line_feed_is_seen_in_the_head_and_ignored_in_the_body() {

@@ -125,10 +125,7 @@ impl Engine {
         trip: &mut Trip<'_>,
     ) -> Result<Hop, Failure> {
         let addrs = self.resolve(target, redirects, trip).await?;
-        let tag = self.history.tag(trip.job);
-        let turn = self.wait_for_turn(&addrs, tag, trip).await?;
-        let on_wire = self.history.begin(tag);
-        let tcp = connect(&addrs, target.port(), trip).await?;
+        let (tcp, place) = self.connect(addrs, target.port(), trip).await?;
         let raw = Raw::new(tcp, trip.budget.clone());
         let seen = raw.seen();
         let mut exchange = match target.scheme() {
@@ -148,8 +145,7 @@ impl Engine {
                 Ok(Hop {
                     head,
                     exchange,
-                    _turn: turn,
-                    _on_wire: on_wire,
+                    _place: place,
                 })
             }
             Err(failure) => {
@@ -182,6 +178,45 @@ impl Engine {
             }
             other => Failure::resolve(&other),
         })
+    }
+
+    /// A connection, and its place at the very address that it leads to: a name with several must not let more probes
+    /// through to one of them than are let through to it by itself.
+    async fn connect(
+        &self,
+        mut addrs: Vec<CheckedAddr>,
+        port: u16,
+        trip: &mut Trip<'_>,
+    ) -> Result<(TcpStream, Place), Failure> {
+        let job = trip.job;
+        let tag = self.history.tag(job);
+        loop {
+            let mut first = self.wait_for_turn(&addrs, tag, trip).await?;
+            let on_wire = self.history.begin(tag);
+            let enter = |addr: CheckedAddr| {
+                let key = addr.socket_addr().ip();
+                let enter = || self.per_address.try_enter(key, self.history.pace(tag));
+                first.take().or_else(enter)
+            };
+            let connected = guard::connect_any(&addrs, trip.deadline, enter).await;
+            trip.watch.lap(Phase::Connect);
+            match connected {
+                Ok((stream, used, turn)) => {
+                    // For the operator alone: a result never holds an address.
+                    tracing::debug!(probe.id = %job.probe_id, address = %used.socket_addr(), "connected");
+                    let place = Place {
+                        _turn: turn,
+                        _on_wire: on_wire,
+                    };
+                    return Ok((stream, place));
+                }
+                // Fewer with every round: the first has a place and was tried.
+                Err(failed) if !failed.without_place.is_empty() && !trip.is_over() => {
+                    addrs = failed.without_place;
+                }
+                Err(failed) => return Err(not_connected(&failed.error, port)),
+            }
+        }
     }
 
     /// At most so many probes at one time to one address. Waiting costs the target nothing: the clock stands still. It
@@ -256,26 +291,11 @@ impl Engine {
     }
 }
 
-async fn connect(
-    addrs: &[CheckedAddr],
-    port: u16,
-    trip: &mut Trip<'_>,
-) -> Result<TcpStream, Failure> {
-    let connected = guard::connect_any(addrs, trip.deadline).await;
-    trip.watch.lap(Phase::Connect);
-    match connected {
-        Ok((stream, used)) => {
-            // For the operator alone: a result never holds an address.
-            tracing::debug!(probe.id = %trip.job.probe_id, address = %used.socket_addr(), "connected");
-            Ok(stream)
-        }
-        Err(error) => {
-            if let DialError::Local(source) = &error {
-                tracing::error!(error = %source, "no socket for a probe");
-            }
-            Err(Failure::dial(&error, port))
-        }
+fn not_connected(error: &DialError, port: u16) -> Failure {
+    if let DialError::Local(source) = error {
+        tracing::error!(error = %source, "no socket for a probe");
     }
+    Failure::dial(error, port)
 }
 
 /// The failure, when it was the certificate that ended the handshake. A signature that does not fit an otherwise good
@@ -300,12 +320,17 @@ fn certificate_failure(
     Some(cert::failure(facts, kind, host, now))
 }
 
+/// What a connection holds of this prober while it is open.
+struct Place {
+    _turn: Turn<IpAddr>,
+    _on_wire: OnWire,
+}
+
 /// A hop whose answer has begun.
 struct Hop {
     head: Head,
     exchange: Exchange,
-    _turn: Option<Turn<IpAddr>>,
-    _on_wire: OnWire,
+    _place: Place,
 }
 
 impl Hop {

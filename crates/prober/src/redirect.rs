@@ -56,8 +56,12 @@ mod tests {
             go(307, "/ü".as_bytes()).unwrap().unwrap().as_str(),
             "https://example.com/%C3%BC"
         );
-        assert_eq!(go(304, b"/").unwrap(), None);
-        assert_eq!(go(200, b"/").unwrap(), None);
+        for status in [301, 302, 303, 307, 308] {
+            assert!(go(status, b"/").unwrap().is_some(), "{status}");
+        }
+        for status in [200, 201, 300, 304, 305, 306, 309, 404, 503] {
+            assert_eq!(go(status, b"/").unwrap(), None, "{status}");
+        }
         assert_eq!(
             go(302, b"http://:0").unwrap_err().kind,
             ErrorKind::RedirectInvalid

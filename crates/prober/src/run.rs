@@ -121,6 +121,12 @@ fn instruments(config: &Config, clock: &Clock) -> anyhow::Result<(Engine, Arc<Se
     for rule in &config.allow {
         tracing::warn!(%rule, "PROBE_ALLOW_CIDRS: tenants of this installation can probe this network");
     }
+    if config.self_check_urls.is_empty() {
+        // A name server that is near answers from its memory while the way out is gone.
+        tracing::warn!(
+            "SELF_CHECK_URLS is not set: when this prober's own way to the internet fails, its targets are told to be down"
+        );
+    }
     #[expect(
         clippy::as_conversions,
         reason = "a gauge is a float; a list of rules is short"

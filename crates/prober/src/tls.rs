@@ -166,3 +166,17 @@ impl ServerCertVerifier for Recorder {
         self.verifier.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plain_curve_is_offered_first_and_the_hybrid_still_is() {
+        let tls = Tls::new(&[]).unwrap();
+        let groups = tls.provider().kx_groups.iter().map(|group| group.name());
+        let groups: Vec<_> = groups.collect();
+        assert_eq!(groups.first(), Some(&rustls::NamedGroup::X25519));
+        assert!(groups.contains(&rustls::NamedGroup::X25519MLKEM768));
+    }
+}

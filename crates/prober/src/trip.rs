@@ -41,6 +41,11 @@ impl<'a> Trip<'a> {
         }
     }
 
+    /// Whether its time is up.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
     /// When the job is no longer worth waiting for.
     pub(crate) fn stale_at(&self) -> Instant {
         let fresh_for = (self.job.not_after - self.now).to_std().unwrap_or_default();

@@ -274,6 +274,25 @@ mod tests {
     }
 
     #[test]
+    fn each_failure_of_a_lookup_or_a_dial_has_its_kind_and_ours_are_nobodys_fault() {
+        let found = |error| Failure::resolve(&error).kind.as_str();
+        assert_eq!(found(ResolveError::NxDomain), "dns_nxdomain");
+        assert_eq!(found(ResolveError::ServFail), "dns_servfail");
+        assert_eq!(found(ResolveError::Timeout), "dns_timeout");
+        assert_eq!(found(ResolveError::NoAddress), "dns_no_address");
+        assert_eq!(found(ResolveError::Local), "internal");
+        let dialled = |error| Failure::dial(&error, 80).kind.as_str();
+        assert_eq!(dialled(DialError::Deadline), "timeout_connect");
+        assert_eq!(dialled(DialError::TimedOut), "connect_timeout");
+        assert_eq!(dialled(DialError::Refused), "connect_refused");
+        assert_eq!(dialled(DialError::Reset), "connect_reset");
+        assert_eq!(dialled(DialError::Unreachable), "connect_unreachable");
+        assert_eq!(dialled(DialError::WrongPeer), "blocked_destination");
+        let no_port = io::Error::other("no port");
+        assert_eq!(dialled(DialError::Local(no_port)), "internal");
+    }
+
+    #[test]
     fn an_error_inside_an_io_error_is_found() {
         let hidden = io::Error::other(io::Error::other(ReadLimitReached));
         assert!(find::<ReadLimitReached>(&hidden).is_some());

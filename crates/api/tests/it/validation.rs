@@ -173,6 +173,7 @@ async fn what_can_never_be_probed_is_refused_in_every_spelling() {
     for url in [
         "http://127.0.0.1/",
         "http://10.0.0.1/",
+        "http://172.16.0.1/",
         "http://172.31.255.255/",
         "http://192.168.0.1/",
         "http://169.254.169.254/latest/",

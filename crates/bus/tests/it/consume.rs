@@ -1,9 +1,10 @@
 //! What a consumer can rely on.
 
-use crate::{depth_is, n_of, next, number, publish_until_stored};
-use bus::Route;
+use crate::{depth_is, n_of, next, number, paused, publish_until_stored};
+use bus::{Bus, BusConfig, Route};
 use std::collections::BTreeSet;
-use testkit::{TestVhost, eventually};
+use std::time::Duration;
+use testkit::{Proxy, TestVhost, eventually};
 
 #[tokio::test]
 async fn a_rejected_message_comes_back_counted() {
@@ -72,13 +73,35 @@ async fn what_is_given_back_once_a_pause_holds_goes_to_somebody_else() {
     publish_until_stored(&bus, Route::jobs("default"), 1).await;
     let held = next(&mut jobs).await;
     jobs.pause();
-    jobs.paused().await;
+    paused(&mut jobs).await;
     held.reject_requeue().await;
     let mut others = bus.subscribe(Route::jobs("default"), 10);
     let delivery = next(&mut others).await;
     assert_eq!(delivery.delivery_count, 1);
     delivery.ack().await;
     assert!(jobs.try_next().is_none(), "nothing came back");
+    bus.close().await;
+}
+
+#[tokio::test]
+async fn a_pause_holds_only_once_the_broker_has_heard_of_it() {
+    let vhost = TestVhost::new().await;
+    let wire = Proxy::to(vhost.amqp_url()).await;
+    let bus = Bus::connect(BusConfig {
+        amqp_url: wire.amqp_url(),
+        ..vhost.bus_config()
+    })
+    .unwrap();
+    let mut jobs = bus.subscribe(Route::jobs("default"), 10);
+    publish_until_stored(&bus, Route::jobs("default"), 1).await;
+    next(&mut jobs).await.ack().await;
+    wire.freeze();
+    jobs.pause();
+    let moment = Duration::from_millis(100);
+    let too_early = tokio::time::timeout(moment, jobs.paused()).await;
+    assert!(too_early.is_err(), "it may still send");
+    wire.cut();
+    paused(&mut jobs).await; // on a new connection, which begins with nothing
     bus.close().await;
 }
 
@@ -126,7 +149,7 @@ async fn a_waiting_reader_may_give_up_and_miss_nothing() {
         // Given up at once, over and over, while the message travels.
         publish_until_stored(&bus, Route::Alerts, n).await;
         let delivery = loop {
-            let turn = tokio::time::timeout(std::time::Duration::from_micros(50), alerts.next());
+            let turn = tokio::time::timeout(Duration::from_micros(50), alerts.next());
             if let Ok(delivery) = turn.await {
                 break delivery.unwrap();
             }

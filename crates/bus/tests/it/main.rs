@@ -48,6 +48,13 @@ async fn next(subscription: &mut Subscription) -> Delivery {
         .expect("the bus is closed")
 }
 
+/// Returns once a pause holds, or fails the test.
+async fn paused(subscription: &mut Subscription) {
+    tokio::time::timeout(testkit::eventually::DEADLINE, subscription.paused())
+        .await
+        .expect("the pause does not hold");
+}
+
 fn n_of(delivery: &Delivery) -> u32 {
     bus::decode::<Number>(delivery).unwrap().n
 }

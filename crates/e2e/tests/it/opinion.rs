@@ -97,8 +97,12 @@ async fn an_outage_that_all_probers_see_is_told_with_its_third_failure() {
         .await;
     eventually(async || owner.alerts(&id).await == [("failure_streak".into(), "sent".into())])
         .await;
-    let third = "SELECT (facts->>'failed_checks')::bigint FROM alerts";
-    assert_eq!(stack.db.value::<i64>(third).await, 3);
+    let told = "SELECT (facts->>'failed_checks')::bigint FROM alerts";
+    assert_eq!(stack.db.value::<i64>(told).await, 3);
+    // Neither sooner, for a second opinion is no further failure, nor later.
+    let seen = "SELECT count(*) FROM probe_results r JOIN alerts a USING (service_id) \
+                WHERE r.kind <> 3 AND r.scheduled_at <= (a.facts->'last'->>'at')::timestamptz";
+    assert_eq!(stack.db.value::<i64>(seen).await, 3);
     // It was looked at again, which changed nothing.
     let confirm = comes(&owner, &id, is_confirm).await;
     assert_eq!(confirm["outcome"], "down");

@@ -1,4 +1,4 @@
-//! A name server whose answers a test writes.
+//! A name server whose answers a test writes. They could be kept for minutes, so that whoever keeps one is seen.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -7,6 +7,9 @@ use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::CNAME;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
+
+/// How long an answer may be kept, in seconds.
+const TTL: u32 = 300;
 
 /// What the server says to one question.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub(crate) enum Answer {
     Code(ResponseCode),
     /// The address, and no answer to a question for the other family.
     OneFamily(&'static str),
+    /// A code to a question for A, another to one for AAAA.
+    Codes(ResponseCode, ResponseCode),
     Silence,
 }
 
@@ -87,6 +92,10 @@ fn answer(
             }
         }
         Answer::Code(code) => reply.metadata.response_code = code,
+        Answer::Codes(v4, v6) => {
+            let is_v4 = query.query_type() == RecordType::A;
+            reply.metadata.response_code = if is_v4 { v4 } else { v6 };
+        }
         Answer::Ips(ips) => {
             add_addresses(&mut reply, query.name().clone(), query.query_type(), &ips)
         }
@@ -96,7 +105,7 @@ fn answer(
                 let next = Name::from_ascii(format!("alias{n}.example.com.")).unwrap();
                 reply.add_answer(Record::from_rdata(
                     name,
-                    0,
+                    TTL,
                     RData::CNAME(CNAME(next.clone())),
                 ));
                 name = next;
@@ -111,7 +120,7 @@ fn add_addresses(reply: &mut Message, name: Name, kind: RecordType, ips: &[&str]
     for ip in ips {
         let ip: IpAddr = ip.parse().unwrap();
         if (kind == RecordType::A) == ip.is_ipv4() {
-            reply.add_answer(Record::from_rdata(name.clone(), 0, RData::from(ip)));
+            reply.add_answer(Record::from_rdata(name.clone(), TTL, RData::from(ip)));
         }
     }
 }

@@ -85,29 +85,37 @@ async fn d06_one_private_answer_refuses_the_whole_name_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn of_two_failures_the_more_telling_one_is_reported() {
+    let (fine, broken) = (ResponseCode::NoError, ResponseCode::ServFail);
+    for (v4, v6, expected) in [
+        (fine, broken, ResolveError::ServFail),
+        (broken, fine, ResolveError::ServFail),
+        (fine, ResponseCode::NXDomain, ResolveError::NxDomain),
+        (ResponseCode::NXDomain, fine, ResolveError::NxDomain),
+    ] {
+        let server = NameServer::start(move |_, _| Answer::Codes(v4, v6)).await;
+        let found = resolve(&server, "http://example.com/", &Policy::public_only()).await;
+        assert_eq!(found, Err(expected), "{v4} {v6}");
+    }
+}
+
+#[tokio::test]
 async fn d07_a_name_is_looked_up_once_so_a_second_answer_never_counts() {
     let server =
         NameServer::start(|_, n| Answer::Ips(vec![if n == 0 { "1.1.1.1" } else { "127.0.0.1" }]))
             .await;
-    assert_eq!(
-        resolve(&server, "http://example.com/", &Policy::public_only())
-            .await
-            .unwrap(),
-        ["1.1.1.1:80"]
-    );
-    assert_eq!(
-        server
-            .asked()
-            .iter()
-            .filter(|(_, kind)| *kind == RecordType::A)
-            .count(),
-        1
-    );
-    // The next probe looks again (nothing is cached) and is refused.
-    assert!(matches!(
-        resolve(&server, "http://example.com/", &Policy::public_only()).await,
-        Err(ResolveError::Blocked(_))
-    ));
+    let resolver = Resolver::with_name_server(server.addr).unwrap();
+    let policy = Policy::public_only();
+    let (_, target) = judge_text("http://example.com/", &policy).unwrap();
+    let found = resolver.resolve(&target, &policy, soon()).await.unwrap();
+    let found: Vec<_> = found.into_iter().map(CheckedAddr::socket_addr).collect();
+    assert_eq!(found, ["1.1.1.1:80".parse().unwrap()]);
+    let asked = server.asked();
+    let for_v4 = asked.iter().filter(|(_, kind)| *kind == RecordType::A);
+    assert_eq!(for_v4.count(), 1);
+    // The next probe looks again (nothing is kept) and is refused.
+    let again = resolver.resolve(&target, &policy, soon()).await;
+    assert!(matches!(again, Err(ResolveError::Blocked(_))), "{again:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::health::RowsSay;
 use crate::opinion::Doubted;
 
 impl Fold<'_> {
-    /// Voided failures leave the streak and their hour; an incident stays until a newer success.
+    /// Voided failures leave the streak, their hour, and what an open incident counts; it stays until a newer success.
     /// The failure that the streak begins with now is doubted in their place.
     pub(super) fn take_voided(&mut self, voided: &[Doubted]) {
         if voided.is_empty() {
@@ -19,8 +19,11 @@ impl Fold<'_> {
         if let Some(first) = first {
             self.doubt(first);
         }
-        for failure in voided.iter().filter(|failure| failure.counted) {
-            self.uncount(failure.scheduled_at);
+        for failure in voided {
+            self.shorten_incident(failure.scheduled_at);
+            if failure.counted {
+                self.uncount(failure.scheduled_at);
+            }
         }
         self.judge_sla();
     }

@@ -22,9 +22,9 @@ pub struct Incident {
     pub cause: ErrorKind,
     /// Its sentence.
     pub cause_message: String,
-    /// Failures since it started.
+    /// Failures since it started, without those that were voided.
     pub failed_checks: u32,
-    /// The newest of them.
+    /// The newest of them, voided or not.
     pub last_failure_at: Time,
     /// Opened just now: it has no row yet.
     pub is_new: bool,
@@ -75,6 +75,20 @@ impl Fold<'_> {
         }
         incident.failed_checks = incident.failed_checks.saturating_add(1);
         incident.last_failure_at = incident.last_failure_at.max(at);
+        let incident = incident.clone();
+        self.keep(incident);
+    }
+
+    /// A failure of the incident that is open is void: it was no failed check. The incident is as
+    /// long as it was, for only a newer success ends it.
+    pub(super) fn shorten_incident(&mut self, at: Time) {
+        let Some(incident) = &mut self.out.state.incident else {
+            return;
+        };
+        if at < incident.started_at {
+            return; // it was never one of them: see `prolong_incident`
+        }
+        incident.failed_checks = incident.failed_checks.saturating_sub(1);
         let incident = incident.clone();
         self.keep(incident);
     }

@@ -107,3 +107,24 @@ fn only_the_failure_that_it_answers_is_voided_and_only_once() {
     let paused = Opinion::of(&confirm, Some(&failure()), None, 5_000);
     assert_eq!(paused, Opinion::Moot);
 }
+
+#[test]
+fn a_failure_is_doubted_as_its_result_tells_it() {
+    let mut result = success(7);
+    result.outcome = Outcome::Down;
+    result.checked_at = at(9);
+    for (kind, counted) in [(ProbeKind::Slot, true), (ProbeKind::First, false)] {
+        result.kind = kind;
+        let doubted = Doubted::of(&result);
+        let expected = Doubted {
+            kind,
+            scheduled_at: at(7),
+            checked_at: at(9),
+            counted,
+            prober: String::from("two"),
+            ..failure()
+        };
+        assert_eq!(doubted, expected);
+        assert_eq!(doubted.deadline(5_000), at(9 + 5 + 15));
+    }
+}

@@ -96,6 +96,12 @@ async fn d20_to_d24_each_bad_certificate_has_its_reason_and_its_facts_and_gets_n
             10,
         ),
         (
+            stranger.server(&leaf(vec!["localhost"], 3, 20)),
+            vec![ErrorKind::CertNotYetValid, ErrorKind::CertUnknownIssuer],
+            "not valid before",
+            20,
+        ),
+        (
             stranger.server(&leaf(vec!["a.example"], -20, -3)),
             vec![
                 ErrorKind::CertExpired,
@@ -121,6 +127,20 @@ async fn d20_to_d24_each_bad_certificate_has_its_reason_and_its_facts_and_gets_n
         );
         assert!(result.phases.tls_us.is_some());
     }
+}
+
+#[tokio::test]
+async fn d24_a_missing_intermediate_is_an_unknown_issuer_and_the_sentence_says_what_may_be_missing()
+{
+    let authority = Authority::new();
+    let target = Target::tls(authority.server_without_its_intermediate()).await;
+    let result = probe(&authority, &target).await;
+    let message = assert_down(&result, ErrorKind::CertUnknownIssuer);
+    let expected = "issued by Test Intermediate, which is not trusted, or an intermediate certificate is missing";
+    assert!(message.contains(expected), "{message}");
+    let facts = result.certificate.unwrap();
+    assert_eq!(facts.errors, [ErrorKind::CertUnknownIssuer]);
+    assert_eq!(facts.days_remaining(now()), Some(10));
 }
 
 #[tokio::test]
@@ -151,7 +171,11 @@ async fn an_expired_authority_is_not_told_as_the_leaf_s_end() {
     let result = probe(&authority, &target).await;
     let message = assert_down(&result, ErrorKind::CertExpired);
     assert!(message.contains("of the chain has expired"), "{message}");
-    assert_eq!(facts(&result).days_remaining(now()), Some(10));
+    let facts = facts(&result);
+    assert_eq!(
+        (facts.days_remaining(now()), facts.chain_length),
+        (Some(10), 2)
+    );
 }
 
 #[tokio::test]
@@ -173,10 +197,12 @@ async fn the_longest_names_of_a_certificate_fit_into_a_message() {
 #[tokio::test]
 async fn a_certificate_whose_key_the_server_does_not_have_is_refused() {
     let authority = Authority::new();
-    let target = Target::tls(authority.thief()).await;
-    let result = probe(&authority, &target).await;
-    assert_down(&result, ErrorKind::CertBadSignature);
-    assert_eq!(facts(&result).errors, [ErrorKind::CertBadSignature]);
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let target = Target::tls(authority.thief(version)).await;
+        let result = probe(&authority, &target).await;
+        assert_down(&result, ErrorKind::CertBadSignature);
+        assert_eq!(facts(&result).errors, [ErrorKind::CertBadSignature]);
+    }
 }
 
 #[tokio::test]
@@ -289,35 +315,43 @@ async fn certificate_facts_are_those_of_the_services_own_host() {
 
 /// A server that speaks HTTP/2 alone and answers a good request with 200, `header_bytes` of headers and a long body.
 async fn http_2(authority: &Authority, header_bytes: usize) -> Target {
+    // Pairs that HPACK can't shorten much: no two are alike.
+    http_2_with(authority, move |n| {
+        (n < header_bytes.div_ceil(1024)).then(|| format!("{n:02}").repeat(512))
+    })
+    .await
+}
+
+/// The same with these headers, as far as there are any.
+async fn http_2_with(
+    authority: &Authority,
+    header: impl Fn(usize) -> Option<String> + Clone + Send + Sync + 'static,
+) -> Target {
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};
     let mut config = authority.server(&Leaf::default());
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
     Target::start("https", move |stream| {
-        let acceptor = acceptor.clone();
+        let (acceptor, header) = (acceptor.clone(), header.clone());
         async move {
             let stream = acceptor.accept(stream).await.unwrap();
-            let service = service_fn(
-                move |request: http::Request<hyper::body::Incoming>| async move {
-                    let good = request.version() == http::Version::HTTP_2
-                        && request.uri().host() == Some("localhost")
-                        && !request.headers().contains_key("connection");
-                    let status = if good { 200 } else { 500 };
-                    let body = http_body_util::Full::new(bytes::Bytes::from(vec![b'x'; 200_000]));
-                    let mut response = http::Response::builder().status(status);
-                    // Pairs that HPACK can't shorten much: no two are alike.
-                    for n in 0..header_bytes.div_ceil(1024) {
-                        let value = format!("{n:02}").repeat(512);
-                        response = response.header(format!("x-{n}"), value);
-                    }
-                    response.body(body)
-                },
-            );
+            let answer = |request: http::Request<hyper::body::Incoming>| {
+                let good = request.version() == http::Version::HTTP_2
+                    && request.uri().host() == Some("localhost")
+                    && !request.headers().contains_key("connection");
+                let status = if good { 200 } else { 500 };
+                let body = http_body_util::Full::new(bytes::Bytes::from(vec![b'x'; 200_000]));
+                let mut response = http::Response::builder().status(status);
+                for (n, value) in (0..).map_while(|n| Some((n, header(n)?))) {
+                    response = response.header(format!("x-{n}"), value);
+                }
+                std::future::ready(response.body(body))
+            };
             let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             drop(
                 serving
-                    .serve_connection(TokioIo::new(stream), service)
+                    .serve_connection(TokioIo::new(stream), service_fn(answer))
                     .await,
             );
         }
@@ -348,23 +382,48 @@ async fn headers_of_http_2_have_their_limit_too() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_with_its_connection_may_end_without_a_tls_goodbye() {
+async fn a_hundred_headers_are_the_most_in_http_2_as_well() {
     let authority = Authority::new();
+    for (count, is_too_many) in [(90, false), (120, true)] {
+        let target = http_2_with(&authority, move |n| (n < count).then(|| "1".to_owned())).await;
+        let result = probe(&authority, &target).await;
+        if is_too_many {
+            assert_down(&result, ErrorKind::HeadersTooLarge);
+        } else {
+            assert_up(&result);
+        }
+    }
+}
+
+/// Ends the TLS handshake, writes `answer`, and cuts the connection without a goodbye (`close_notify`).
+async fn cut_off(authority: &Authority, answer: &'static [u8]) -> Target {
     let acceptor =
         tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(authority.server(&Leaf::default())));
-    let target = Target::start("https", move |stream| {
+    Target::start("https", move |stream| {
         let acceptor = acceptor.clone();
         async move {
             let mut stream = acceptor.accept(stream).await.unwrap();
             read_head(&mut stream).await;
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\n\r\nall of it")
-                .await
-                .unwrap();
+            stream.write_all(answer).await.unwrap();
             stream.flush().await.unwrap();
-            drop(stream); // no close_notify
+            drop(stream);
         }
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn only_a_body_that_ends_with_its_connection_may_end_without_a_tls_goodbye() {
+    let authority = Authority::new();
+    let target = cut_off(&authority, b"HTTP/1.1 200 OK\r\n\r\nall of it").await;
     assert_up(&probe(&authority, &target).await);
+    let lengths: [&[u8]; 2] = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ];
+    for answer in lengths {
+        let target = cut_off(&authority, answer).await;
+        let result = probe(&authority, &target).await;
+        assert_down(&result, ErrorKind::BodyIncomplete);
+    }
 }

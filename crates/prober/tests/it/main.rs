@@ -7,6 +7,7 @@
     reason = "a helper that fails must fail its test"
 )]
 
+mod addresses;
 mod bombs;
 mod certificates;
 mod documented;

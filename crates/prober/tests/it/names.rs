@@ -4,6 +4,7 @@ use models::probe::ErrorKind;
 use testkit::FakeDns;
 use testkit::dns::{Family, Reply};
 
+use crate::responses::TIMEOUT_US;
 use crate::support::target::{OK, Target};
 use crate::support::{assert_down, job, probe_hastily, public_engine, run};
 
@@ -91,11 +92,14 @@ async fn every_way_in_which_a_name_has_no_address_has_its_kind() {
     );
 }
 
-#[tokio::test]
-async fn a_silent_name_server_is_a_dns_timeout() {
+/// The runtime's clock stands still but for timers that are waited for.
+#[tokio::test(start_paused = true)]
+async fn a_silent_name_server_is_a_dns_timeout_at_the_timeout_of_the_service() {
     let dns = FakeDns::start().await;
     dns.name("a.example", [Reply::silence()]);
     let result = probe_hastily(&public_engine(dns.addr(), &[]), "http://a.example/").await;
     assert_down(&result, ErrorKind::DnsTimeout);
+    let took = result.phases.total_us;
+    assert!(TIMEOUT_US.contains(&took), "{took}");
     assert!(dns.questions("a.example", Family::V4) > 0);
 }

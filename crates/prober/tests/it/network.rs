@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use models::message::ProbeJob;
 use models::probe::ErrorKind;
-use testkit::FakeDns;
 use testkit::dns::{Family, Reply};
+use testkit::{FakeDns, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::bombs::flooding_on;
 use crate::support::authority::{Authority, Leaf};
 use crate::support::own_network::{
     NO_ROUTE, OTHER_V4, PRIVATE_V4, PUBLIC_V4, PUBLIC_V6, SILENT_V4, SILENT_V6, connections_begun,
@@ -152,6 +153,43 @@ fn d08_a_redirect_into_the_private_network_begins_no_connection() {
 }
 
 #[test]
+fn d15_d17_no_flood_is_read_beyond_its_bound() {
+    in_own_network(
+        "network::d15_d17_no_flood_is_read_beyond_its_bound",
+        async {
+            // Nearly nothing fits between the two, so what the server got rid of is what was read.
+            for buffer in ["tcp_rmem", "tcp_wmem"] {
+                std::fs::write(format!("/proc/sys/net/ipv4/{buffer}"), "4096 8192 8192").unwrap();
+            }
+            const ON_ITS_WAY: usize = 16 * 1024;
+            const BODY: usize = 64 * 1024;
+            const ALL: usize = 256 * 1024;
+            let engine = public_engine(FakeDns::start().await.addr(), &[]);
+            let sized = b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n".as_slice();
+            let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice();
+            let line = b"HTTP/1.1 200 OK\r\nX: ".as_slice();
+            let extended = format!("1;{}\r\na\r\n", "x".repeat(990));
+            let floods: [(&'static [u8], &[u8], usize); 5] = [
+                (line, &[b'x'; 1000], BODY / 2),
+                (sized, &[b'x'; 1000], BODY),
+                (chunked, &b"4\r\nabcd\r\n".repeat(100), 3 * BODY),
+                (chunked, extended.as_bytes(), BODY / 2),
+                (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", ALL),
+            ];
+            for (port, (opening, bytes, bound)) in (9000..).zip(floods) {
+                let listener = TcpListener::bind((PUBLIC_V4, port)).await.unwrap();
+                let (target, taken) = flooding_on(listener, opening, bytes.to_vec());
+                let result = run(&engine, &job(&format!("http://{PUBLIC_V4}:{port}/"))).await;
+                let taken = eventually(|| async { taken.get().copied() }).await;
+                assert_eq!(target.connections(), 1);
+                let said = result.error.map(|error| error.message);
+                assert!(taken <= bound + ON_ITS_WAY, "{port}: {taken}, {said:?}");
+            }
+        },
+    );
+}
+
+#[test]
 fn an_address_that_is_silent_does_not_keep_the_next_one_waiting() {
     in_own_network(
         "network::an_address_that_is_silent_does_not_keep_the_next_one_waiting",
@@ -208,6 +246,15 @@ fn connections_that_do_not_come_about_are_told_apart() {
             // What a peer did says more than what has no route.
             let mixed = run(&engine, &job("http://a.example/")).await;
             assert_down(&mixed, ErrorKind::ConnectRefused);
+            // Among equals it is the first address that counts.
+            dns.name("b.example", [Reply::addresses([SILENT_V4, OTHER_V4])]);
+            dns.name("c.example", [Reply::addresses([OTHER_V4, SILENT_V4])]);
+            let (silent_first, refusing_first) = tokio::join!(
+                probe_hastily(&engine, "http://b.example/"),
+                probe_hastily(&engine, "http://c.example/")
+            );
+            assert_down(&silent_first, ErrorKind::TimeoutConnect);
+            assert_down(&refusing_first, ErrorKind::ConnectRefused);
         },
     );
 }

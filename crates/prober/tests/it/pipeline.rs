@@ -7,11 +7,12 @@ use bus::{Bus, Outgoing, Route, Subscription};
 use chrono::TimeDelta;
 use guard::AllowRule;
 use models::message::{JobBatch, ProbeJob, ResultBatch};
-use models::probe::{Outcome, ProbeKind, ProbeResult, probe_id};
+use models::probe::{ErrorKind, Outcome, ProbeKind, ProbeResult, probe_id};
 use prober::Config;
 use runtime::env::{BrokerConfig, OpsConfig};
 use runtime::{Clock, Shutdown, Trigger};
-use testkit::{TestVhost, eventually};
+use testkit::dns::Family;
+use testkit::{FakeDns, Reply, TestVhost, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 
@@ -271,6 +272,69 @@ async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_operator_closes_is_blocked_though_it_is_opened_as_well() {
+    let dns = FakeDns::start().await;
+    for name in ["a.closed.example", "open.example"] {
+        dns.name(name, [Reply::addresses(["127.0.0.1"])]);
+    }
+    let mut stage = Stage::with(|config| {
+        config.name_server = Some(dns.addr());
+        config.deny_names = vec!["closed.example".to_owned()];
+        config.deny = vec!["127.0.0.3/32".parse().unwrap()];
+    })
+    .await;
+    let target = Target::answering(OK).await;
+    let jobs = (1..).zip(["a.closed.example", "127.0.0.3", "open.example"]);
+    let jobs = jobs.map(|(n, host)| {
+        let mut job = stage.job(&target, n, 0);
+        job.url = format!("http://{host}:{}/", target.addr.port());
+        job
+    });
+    stage.send(jobs.collect()).await;
+    let mut found = stage.results(3).await;
+    found.sort_by_key(|result| result.config_version);
+    let kinds = found
+        .iter()
+        .map(|result| result.error.as_ref().map(|error| error.kind));
+    let blocked = Some(ErrorKind::BlockedDestination);
+    assert_eq!(kinds.collect::<Vec<_>>(), [blocked, blocked, None]);
+    assert_eq!(dns.questions("a.closed.example", Family::V4), 0);
+    stage.stop_leaving(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_avoided_prober_hands_a_confirm_back_three_times_and_then_runs_it_itself() {
+    let mut stage = Stage::new().await;
+    let target = Target::answering(OK).await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    let prober = stage.results(1).await.remove(0).prober;
+    let mut confirm = stage.job(&target, 2, 0);
+    confirm.kind = ProbeKind::Confirm;
+    confirm.avoid_prober = Some(prober.clone());
+    stage.send(vec![confirm.clone()]).await;
+    let own = stage.results(1).await.remove(0);
+    assert_eq!(
+        (own.outcome, own.second_prober),
+        (Outcome::Up, Some(false)),
+        "it says whose opinion it is"
+    );
+    assert_eq!(own.prober, prober);
+    let waited = own.checked_at - confirm.scheduled_at;
+    assert!(waited >= TimeDelta::milliseconds(3 * 200), "{waited}");
+    // One that is to avoid another is run at once, and so is one in company.
+    let mut confirm = stage.job(&target, 3, 0);
+    confirm.avoid_prober = Some("another".to_owned());
+    let mut avoided = stage.job(&target, 4, 0);
+    avoided.avoid_prober = Some(prober);
+    stage.send(vec![confirm, avoided]).await;
+    let mut seconds: Vec<_> = stage.results(2).await;
+    seconds.sort_by_key(|result| result.config_version);
+    let seconds: Vec<_> = seconds.iter().map(|result| result.second_prober).collect();
+    assert_eq!(seconds, [Some(true), Some(false)]);
+    stage.stop_leaving(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_leaves_what_waits_for_a_place() {
     let mut stage = Stage::with(|config| config.pool_size = 1).await;
     let gate = Arc::new(Semaphore::new(0));
@@ -284,6 +348,21 @@ async fn a_stop_leaves_what_waits_for_a_place() {
     assert_eq!(stage.results(1).await[0].config_version, 1);
     stage.stop_leaving(1).await;
     assert_eq!(target.connections(), 1, "its place came too late");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_is_acknowledged_only_when_its_result_is_safe() {
+    let mut stage = Stage::new().await;
+    let target = Target::answering(OK).await;
+    // Nobody consumes results, so nobody makes their queue again.
+    stage.results = stage.bus.subscribe(Route::Alerts, 1);
+    stage.vhost.delete_queue("probe-results.v1").await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    eventually(|| async { target.connections() == 1 }).await;
+    stage.results = stage.bus.subscribe(Route::ProbeResults, 100);
+    assert_eq!(stage.results(1).await[0].config_version, 1);
+    assert_eq!(target.connections(), 1);
+    stage.stop_leaving(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

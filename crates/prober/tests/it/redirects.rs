@@ -40,6 +40,7 @@ async fn d08_a_redirect_to_a_place_that_is_not_allowed_sends_no_packet_there() {
         "gopher://example.com/".into(),
         "http://u:p@example.com/".into(),
         "http://example.com:25/".into(),
+        format!("http://example.com/{}", "a".repeat(2048)),
     ] {
         let target = Target::answering(to(&location)).await;
         let result = probe(&target, "/").await;

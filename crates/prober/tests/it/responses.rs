@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use crate::support::target::{OK, Target, read_head};
-use crate::support::{assert_down, assert_up, engine, job, probe, probe_hastily, run};
+use crate::support::{HASTY_MS, assert_down, assert_up, engine, job, probe, probe_hastily, run};
 
 #[tokio::test]
 async fn a_healthy_target_is_up_and_its_phases_add_up_to_its_latency() {
@@ -26,6 +26,7 @@ async fn a_healthy_target_is_up_and_its_phases_add_up_to_its_latency() {
         phases.connect_us.unwrap() + phases.request_us.unwrap() + phases.first_byte_us.unwrap();
     assert_eq!(result.latency_us, Some(sum));
     assert!(phases.total_us >= sum);
+    assert!(phases.request_us > Some(0), "written after it was opened");
 }
 
 /// The runtime's clock stands still but for timers that are waited for.
@@ -149,6 +150,10 @@ async fn d18_a_reset_and_a_closed_port_are_told_apart() {
         (None, None, 1)
     );
 
+    let rude = Target::raw(|stream| async move { stream.set_zero_linger().unwrap() }).await;
+    let result = probe(&rude, "/").await;
+    assert_down(&result, ErrorKind::ConnectReset);
+
     let closed = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -160,7 +165,12 @@ async fn d18_a_reset_and_a_closed_port_are_told_apart() {
     assert_eq!((result.hops, result.phases.first_byte_us), (0, None));
 }
 
-#[tokio::test]
+/// What a timeout may be off by, in microseconds (D12, D13).
+pub(crate) const TIMEOUT_US: std::ops::RangeInclusive<u32> =
+    HASTY_MS * 1000 - 250_000..=HASTY_MS * 1000 + 250_000;
+
+/// The runtime's clock stands still but for timers that are waited for, so the machine's load moves nothing.
+#[tokio::test(start_paused = true)]
 async fn d12_silence_after_accept_is_no_first_byte_in_time() {
     let target = Target::raw(|stream| async move {
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -170,9 +180,11 @@ async fn d12_silence_after_accept_is_no_first_byte_in_time() {
     let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
     assert_down(&result, ErrorKind::TimeoutFirstByte);
     assert!(result.phases.connect_us.is_some() && result.phases.first_byte_us.is_some());
+    let took = result.phases.total_us;
+    assert!(TIMEOUT_US.contains(&took), "{took}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn d13_a_slow_drip_of_headers_does_not_move_the_deadline() {
     let target = Target::raw(|mut stream| async move {
         for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0".iter().cycle() {
@@ -183,27 +195,34 @@ async fn d13_a_slow_drip_of_headers_does_not_move_the_deadline() {
         }
     })
     .await;
-    assert_down(
-        &probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await,
-        ErrorKind::TimeoutFirstByte,
-    );
+    let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
+    assert_down(&result, ErrorKind::TimeoutFirstByte);
+    let took = result.phases.total_us;
+    assert!(TIMEOUT_US.contains(&took), "{took}");
 }
 
-#[tokio::test]
-async fn a_body_that_never_ends_in_time_is_a_timeout_of_the_body() {
-    let target = Target::raw(|mut stream| async move {
-        read_head(&mut stream).await;
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-            .await
-            .unwrap();
-        tokio::time::sleep(Duration::from_secs(60)).await;
-    })
-    .await;
-    let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
-    assert_down(&result, ErrorKind::TimeoutBody);
-    assert_eq!(result.status_code, Some(200));
-    assert!(result.latency_us.unwrap() < result.phases.total_us);
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_in_time_is_a_timeout_of_the_body_however_it_drips() {
+    for drip in [Duration::from_secs(60), Duration::from_millis(50)] {
+        let target = Target::raw(move |mut stream| async move {
+            read_head(&mut stream).await;
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf";
+            stream.write_all(head).await.unwrap();
+            loop {
+                tokio::time::sleep(drip).await;
+                if stream.write_all(b"x").await.is_err() {
+                    return;
+                }
+            }
+        })
+        .await;
+        let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
+        assert_down(&result, ErrorKind::TimeoutBody);
+        assert_eq!(result.status_code, Some(200));
+        let took = result.phases.total_us;
+        assert!(result.latency_us.unwrap() < took);
+        assert!(TIMEOUT_US.contains(&took), "{took}");
+    }
 }
 
 #[tokio::test]

@@ -20,19 +20,18 @@ fn by_name(mut job: ProbeJob, target: &Target) -> ProbeJob {
 }
 
 /// A port where nobody listens.
-fn free_port() -> std::net::SocketAddr {
+pub(crate) fn free_port() -> std::net::SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
 }
 
-/// Status and body of `/readyz`.
-async fn readyz(ops: std::net::SocketAddr) -> std::io::Result<String> {
+/// The answer of an ops port, head and body.
+pub(crate) async fn read_ops(ops: std::net::SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(ops).await?;
-    stream
-        .write_all(b"GET /readyz HTTP/1.1\r\nHost: ops\r\nConnection: close\r\n\r\n")
-        .await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: ops\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
@@ -40,7 +39,8 @@ async fn readyz(ops: std::net::SocketAddr) -> std::io::Result<String> {
 
 async fn ready_says(ops: std::net::SocketAddr, status: &str, text: &str) {
     eventually(|| async {
-        let answer = readyz(ops).await.map_err(|error| error.to_string())?;
+        let answer = read_ops(ops, "/readyz").await;
+        let answer = answer.map_err(|error| error.to_string())?;
         let is_so = answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(text);
         if is_so { Ok(()) } else { Err(answer) }
     })

@@ -58,6 +58,27 @@ async fn a_first_failure_asks_another_prober_at_once_and_once() {
 }
 
 #[tokio::test]
+async fn two_first_failures_of_one_batch_ask_twice_at_moments_of_their_own() {
+    let world = World::running(1).await;
+    let service = world.service().await;
+    let now = (world.now - world.start).num_seconds();
+    let results = [
+        service.slot(now, Down),
+        service.slot(now + 1, Up),
+        service.slot(now + 2, Down),
+    ];
+    world.take(&results, 3).await;
+    assert_eq!(
+        world.text(ASKED).await,
+        "confirm prober-1 slot 00:00:00 1 t, confirm prober-1 slot 00:00:02 1 t"
+    );
+    // As fine as the probe's id has them.
+    let finer = "SELECT count(*) FROM extra_probes \
+                 WHERE scheduled_at <> date_trunc('milliseconds', scheduled_at)";
+    assert_eq!(world.count(finer).await, 0);
+}
+
+#[tokio::test]
 async fn a_failure_that_is_long_over_asks_nobody() {
     let world = World::running(1).await;
     let service = world.service().await;
@@ -186,6 +207,8 @@ async fn an_incident_that_opened_meanwhile_stays_until_a_newer_success() {
         ("down", 2)
     );
     assert_eq!(world.alerts().await, "failure_streak pending");
+    let failed_checks = "SELECT failed_checks::bigint FROM incidents";
+    assert_eq!(world.count(failed_checks).await, 2, "one was none");
     world.take(&[service.slot(40, Up)], 5).await;
     assert_eq!(
         world.alerts().await,
@@ -209,6 +232,18 @@ async fn what_a_void_failure_leaves_of_a_streak_is_doubted_in_turn() {
         world.text(ASKED).await,
         "confirm prober-1 slot 00:00:00 1 t, confirm prober-1 slot 00:00:01 1 t"
     );
+}
+
+#[tokio::test]
+async fn a_success_after_a_pause_voids_nothing() {
+    let world = World::running(1).await;
+    let service = world.service().await;
+    world.take(&[service.slot(10, Down)], 1).await;
+    world.execute("UPDATE services SET is_active = false").await;
+    world
+        .take(&[confirm(&service, 11, 10, Up, "prober-2")], 2)
+        .await;
+    assert_eq!(world.text(SUMS).await, "1 1 0");
 }
 
 #[tokio::test]

@@ -135,7 +135,12 @@ impl World {
             witness.id
         );
         self.becomes(&seen, turns).await;
-        let forget = format!("DELETE FROM services WHERE id = '{}'", witness.id);
+        // Health first, as everybody locks: a sweeper may be at it.
+        let forget = format!(
+            "SELECT 1 FROM health WHERE service_id = '{id}' FOR UPDATE; \
+             DELETE FROM services WHERE id = '{id}'",
+            id = witness.id
+        );
         self.execute(&forget).await;
         let forget = format!(
             "DELETE FROM probe_results WHERE service_id = '{}'",

@@ -95,6 +95,24 @@ fn a_service_whose_only_result_is_void_is_unknown_again() {
 }
 
 #[test]
+fn a_void_first_probe_leaves_the_streak_and_no_sum_that_it_never_was_in() {
+    let mut world = World::new(1);
+    let first = result(ProbeKind::First, 10, Down);
+    world.batch(&[slot(5, Up), first.clone()]);
+    assert_eq!(world.health.streak, 1);
+    world.batch(&[ProbeResult {
+        answers: Some(Doubted::of(&first).answers()),
+        ..confirm(11, 10, Up, "q")
+    }]);
+    assert_eq!((world.state.status, world.health.streak), (Status::Up, 0));
+    let checks = world.health.open.checks;
+    assert_eq!(
+        (checks.judged, checks.failed, checks.inconclusive),
+        (1, 0, 0)
+    );
+}
+
+#[test]
 fn an_outage_that_all_see_is_told_with_the_same_result_as_without_second_opinions() {
     let mut world = World::new(1);
     for n in 0..3 {
@@ -111,11 +129,37 @@ fn an_incident_that_opened_meanwhile_stays_until_a_newer_success() {
     world.batch(&[slot(0, Down), slot(10, Down), slot(20, Down)]);
     world.batch(&[confirm(19, 0, Up, "q")]);
     assert_eq!((world.state.status, world.health.streak), (Status::Down, 2));
+    assert_eq!(failed_checks(&world), [2], "the void one was none");
     world.batch(&[slot(30, Down)]);
     assert_eq!(world.kinds(), [FailureStreak], "told once");
     world.batch(&[slot(40, Up)]);
     assert_eq!(world.kinds(), [FailureStreak, Recovery]);
     assert_eq!(world.state.status, Status::Up);
+    let AlertEvent::Recovery { failed_checks, .. } = world.alerts[1].event else {
+        panic!("{:?}", world.alerts[1]);
+    };
+    assert_eq!(failed_checks, 3);
+}
+
+fn failed_checks(world: &World) -> Vec<u32> {
+    let incidents = world.incidents.values();
+    incidents.map(|incident| incident.failed_checks).collect()
+}
+
+#[test]
+fn only_what_an_incident_counted_is_taken_from_it() {
+    // Its failure is older than the incident, or of one that is over.
+    let mut world = World::new(1);
+    world.batch(&[slot(0, Down), slot(5, Up)]);
+    world.batch(&[slot(10, Down), slot(11, Down), slot(12, Down)]);
+    world.batch(&[confirm(13, 0, Up, "q")]);
+    assert_eq!(failed_checks(&world), [3]);
+    world.batch(&[confirm(14, 10, Up, "p")]);
+    assert_eq!(failed_checks(&world), [3], "the same prober voids nothing");
+    world.batch(&[slot(20, Up)]);
+    world.batch(&[confirm(15, 10, Up, "q")]);
+    assert_eq!(failed_checks(&world), [3], "told, and over");
+    assert_eq!(world.kinds(), [FailureStreak, Recovery]);
 }
 
 #[test]
@@ -128,6 +172,27 @@ fn what_a_void_failure_leaves_is_doubted_in_turn() {
     assert_eq!((world.health.streak, doubted(&world)), (1, vec![0, 10]));
     world.batch(&[confirm(12, 10, Up, "q")]);
     assert_eq!((world.health.streak, doubted(&world)), (0, vec![0, 10]));
+}
+
+#[test]
+fn what_a_void_failure_leaves_is_doubted_once_though_it_came_late_with_the_second_opinion() {
+    let mut world = World::new(1);
+    world.batch(&[slot(0, Down)]);
+    world.batch(&[slot(20, Down)]);
+    world.batch(&[slot(10, Down), confirm(19, 0, Up, "q")]);
+    assert_eq!((world.health.streak, doubted(&world)), (2, vec![0, 10]));
+}
+
+#[test]
+fn a_void_failure_lifts_a_breach_at_once() {
+    let mut world = World::new(9_000);
+    let slots = (0..20).map(|n| slot(n * 10, if n % 6 == 5 { Down } else { Up }));
+    world.batch(&slots.collect::<Vec<_>>());
+    assert!(world.state.sla_breached, "17 of 20");
+    world.batch(&[confirm(51, 50, Up, "q")]);
+    assert!(world.state.sla_breached, "17 of 19");
+    world.batch(&[confirm(111, 110, Up, "q")]);
+    assert!(!world.state.sla_breached, "17 of 18");
 }
 
 #[test]
@@ -233,6 +298,13 @@ proptest! {
         prop_assert_eq!(world.state.day.plus(world.health.open.checks), total);
         prop_assert_eq!(world.state.sla_breached,
             total.breaches(world.service.sla_target, RULES.sla_min_checks));
+        if let Some(incident) = &world.state.incident {
+            let failures = world.rows.values().filter(|row| {
+                row.kind == ProbeKind::Slot && row.outcome == Down && !is_void(row)
+                    && row.scheduled_at >= incident.started_at
+            });
+            prop_assert_eq!(incident.failed_checks, u32::try_from(failures.count()).unwrap());
+        }
         if let Some(hour) = world.health.hour {
             let open = world.health.open.clone();
             world.rollups.entry(hour).or_default().merge(&open);

@@ -99,16 +99,22 @@ fn a_clock_that_jumped_is_trusted_again_only_when_it_has_settled() {
 }
 
 #[test]
-fn what_the_target_itself_said_is_never_doubted() {
-    for kind in [
-        ErrorKind::StatusMismatch,
-        ErrorKind::TlsNotTls,
-        ErrorKind::BlockedDestination,
-    ] {
-        assert_eq!(doubt(kind), Doubt::None);
-    }
-    for kind in ErrorKind::ALL {
-        let is_dns = kind.class() == models::probe::ErrorClass::Dns;
-        assert_eq!(is_dns, doubt(*kind) == Doubt::Names, "{kind:?}");
-    }
+fn what_the_target_itself_said_is_never_doubted_and_what_a_network_could_have_done_always_is() {
+    let doubted = |wanted: Doubt| {
+        let kinds = ErrorKind::ALL.iter().filter(|kind| doubt(**kind) == wanted);
+        kinds
+            .map(|kind| kind.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(
+        doubted(Doubt::Names),
+        "dns_nxdomain dns_servfail dns_timeout dns_no_address"
+    );
+    assert_eq!(
+        doubted(Doubt::Network),
+        "connect_refused connect_timeout connect_reset connect_unreachable tls_handshake cert_expired \
+         cert_not_yet_valid cert_name_mismatch cert_unknown_issuer cert_self_signed http_protocol timeout_connect \
+         timeout_tls timeout_first_byte timeout_body body_incomplete"
+    );
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 
@@ -91,8 +91,21 @@ impl Authority {
             .unwrap()
     }
 
-    /// A server that presents somebody else's certificate: its key does not fit.
-    pub(crate) fn thief(&self) -> ServerConfig {
+    /// A server whose good leaf comes without the intermediate authority that issued it.
+    pub(crate) fn server_without_its_intermediate(&self) -> ServerConfig {
+        let (key, own) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Test Intermediate");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = Issuer::new(params, own);
+        let leaf = Leaf::default().params().signed_by(&key, &issuer).unwrap();
+        server(leaf.der().clone(), &key)
+    }
+
+    /// A server that presents somebody else's certificate: its key does not fit. It speaks one version of TLS alone.
+    pub(crate) fn thief(&self, version: &'static SupportedProtocolVersion) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         let certificate = Leaf::default()
             .params()
@@ -102,7 +115,11 @@ impl Authority {
         let wrong = KeyPair::generate().unwrap();
         let signer = rustls::crypto::aws_lc_rs::sign::any_supported_type(&private(&wrong)).unwrap();
         let stolen = rustls::sign::CertifiedKey::new(chain, signer);
-        builder().with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(stolen)))
+        ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(stolen)))
     }
 }
 

@@ -77,26 +77,6 @@ async fn fifty_parallel_creates_over_two_processes_share_one_free_slot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_parallel_creates_over_two_processes_fill_the_one_free_slot_once() {
-    let app = TestApp::start().await;
-    let twin = app.twin().await;
-    let user = app.user().await;
-    user.service("a").await;
-    user.service("b").await;
-    let there = user.at(&twin);
-    let bodies: Vec<_> = (0..50)
-        .map(|n| json!({"name": "x", "url": format!("https://h{n}.example.com/")}))
-        .collect();
-    let users = [&user, &there].into_iter().cycle();
-    let answers = join_all(users.zip(&bodies).map(|(user, body)| user.create(body))).await;
-    let created = answers.iter().filter(|answer| answer.status == 201).count();
-    assert_eq!(created, 1);
-    for answer in answers.iter().filter(|answer| answer.status != 201) {
-        answer.problem(409, "quota-exceeded");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn parallel_resumes_take_no_more_slots_than_there_are() {
     let app = TestApp::with(&[("SERVICE_QUOTA", "2")]).await;
     let user = app.user().await;

@@ -143,12 +143,12 @@ async fn answers_are_as_documented_field_by_field() {
         one,
         &user.edit(&service, &json!({"name": "c"})).await,
     );
-    conforms(
-        &document,
-        "post",
-        "/api/v1/services/{id}/probe",
-        &user.probe(&service).await,
-    );
+    let probe = "/api/v1/services/{id}/probe";
+    let too_soon = user.probe(&service).await;
+    assert_eq!(too_soon.status, 429);
+    conforms(&document, "post", probe, &too_soon);
+    app.advance_seconds(60);
+    conforms(&document, "post", probe, &user.probe(&service).await);
     let login = "/api/v1/auth/login";
     conforms(
         &document,

@@ -201,9 +201,11 @@ async fn what_is_remembered_of_accounts_goes_when_its_time_is_over_and_not_befor
     let nearly_month = remembered(&rig, now - day * 30 + minute * 5, now + day).await;
     let half_year = remembered(&rig, now - day * 180 - minute, now + day).await;
     let nearly_half = remembered(&rig, now - day * 180 + minute * 5, now + day).await;
+    // An alert's mail is history: it goes with its alert.
+    fill_history(&rig, Uuid::now_v7(), now - day * 60).await;
     let running = rig.start();
     // Account mail is what upkeep looks after last, in one go.
-    eventually(async || count(&rig, "deliveries").await == 5).await;
+    eventually(async || count(&rig, "deliveries WHERE lane = 'account'").await == 5).await;
     running.stop().await;
     let all = left(&rig, fresh).await;
     assert_eq!(all.len(), 8, "{all:?}");
@@ -227,5 +229,6 @@ async fn what_is_remembered_of_accounts_goes_when_its_time_is_over_and_not_befor
         assert_eq!(left(&rig, user).await, without(&by_age[..2]));
     }
     assert_eq!(left(&rig, half_year).await, without(&by_age));
+    assert_eq!(count(&rig, "deliveries WHERE lane = 'alert'").await, 1);
     assert_eq!(count(&rig, "users").await, 9, "accounts stay");
 }

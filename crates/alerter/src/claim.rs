@@ -130,7 +130,8 @@ impl Plan {
         if !self.send.is_empty() {
             let ids: Vec<Uuid> = self.send.iter().map(|sending| sending.due.id).collect();
             let letters: Vec<_> = self.send.iter().map(|s| s.stored.clone()).collect();
-            rows::mark_sending(conn, &ids, &letters, now).await?;
+            let recipients: Vec<&str> = self.send.iter().map(|s| s.letter.to.as_str()).collect();
+            rows::mark_sending(conn, &ids, &recipients, &letters, now).await?;
         }
         if !self.end.is_empty() {
             let ids: Vec<Uuid> = self.end.iter().map(|ending| ending.id).collect();
@@ -199,9 +200,14 @@ fn letter(
     }
     judge(world, worker.verification)?;
     require_time(due, now)?;
+    // Where the owner is now: he may have moved since the alert, and between two attempts. A provider that took an
+    // earlier one knows its key and lets no second mail out.
+    let to = world.owner_email.as_deref();
+    let to = to.ok_or_else(|| unusable(&"its owner has no address"))?;
     if let Some(stored) = &due.rendered {
-        let letter = serde_json::from_value(stored.clone()).map_err(|error| unusable(&error))?;
-        return Ok((letter, stored.clone()));
+        let letter: Letter =
+            serde_json::from_value(stored.clone()).map_err(|error| unusable(&error))?;
+        return Ok((letter.addressed_to(to), stored.clone()));
     }
     let facts = world
         .facts
@@ -218,13 +224,7 @@ fn letter(
     let link = worker.links.dashboard(facts.service.id);
     let rendered =
         render::alert(&facts, incident, link.as_deref(), now).map_err(|error| unusable(&error))?;
-    let letter = Letter::new(
-        DeliveryId(due.id),
-        &worker.from,
-        &due.recipient,
-        rendered,
-        now,
-    );
+    let letter = Letter::new(DeliveryId(due.id), &worker.from, to, rendered, now);
     let stored = serde_json::to_value(&letter).map_err(|error| unusable(&error))?;
     Ok((letter, stored))
 }
@@ -283,6 +283,7 @@ mod tests {
             incident_failed_checks: None,
             incident_end_reason: None,
             owner_is_verified: Some(false),
+            owner_email: None,
             account_facts: None,
             token: None,
         }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::render::Rendered;
 
 /// Everything that a provider is handed. What goes over the wire is a function of this alone, so
-/// that a retry is byte for byte the first attempt: Resend compares bodies under one key.
+/// that a retry is byte for byte the first attempt, unless its reader moved to another address
+/// between the two: Resend compares bodies under one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
     /// Sender, as `Name <address>`.
@@ -45,6 +46,15 @@ impl Letter {
             html: rendered.html,
             message_id: format!("<{id}@{}>", from.email.domain()),
             date: now,
+        }
+    }
+
+    /// The same to another address.
+    #[must_use]
+    pub fn addressed_to(self, to: &str) -> Self {
+        Self {
+            to: to.to_owned(),
+            ..self
         }
     }
 

@@ -12,7 +12,7 @@
 mod body;
 mod json;
 
-pub(crate) use body::{Body, NoFields, Submission};
+pub(crate) use body::{Body, MaybeBody, NoFields, Submission};
 pub(crate) use json::Node;
 
 use std::ops::RangeInclusive;

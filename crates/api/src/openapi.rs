@@ -25,6 +25,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::etag;
+use crate::handlers::NoQuery;
 use crate::reply::{Answer, Reply};
 use operation::Operation;
 
@@ -64,8 +65,8 @@ static TAG: LazyLock<String> = LazyLock::new(|| {
 /// `GET /openapi.json`
 ///
 /// # Errors
-/// None.
-pub(crate) async fn serve(request: HttpRequest) -> Answer {
+/// 400, 422 for anything in its query.
+pub(crate) async fn serve(request: HttpRequest, _query: NoQuery) -> Answer {
     let reply = if etag::is_known(&request, &TAG) {
         Reply::empty(StatusCode::NOT_MODIFIED)
     } else {

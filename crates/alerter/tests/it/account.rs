@@ -6,6 +6,7 @@ use models::mail_token::{TokenKey, hash};
 use testkit::resend::Answer;
 use uuid::Uuid;
 
+use crate::sending::account_mail;
 use crate::world::{SECRETS_KEY, World};
 
 const SEED: [u8; 32] = [7; 32];
@@ -88,6 +89,32 @@ async fn a_mail_whose_link_works_no_more_is_not_sent() {
     assert!(world.resend.requests().is_empty());
     let error = world.column("last_error", foreign).await;
     assert!(error.contains("SECRETS_KEY"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_mail_goes_about_an_account_that_is_locked_or_gone() {
+    let world = World::new().await;
+    let (linked, row, _) = wanted(&world, SECRETS_KEY).await;
+    let (locked, gone) = (world.service().await.user, world.service().await.user);
+    let (to_locked, to_gone) = (
+        account_mail(&world, locked).await,
+        account_mail(&world, gone).await,
+    );
+    let now = world.now();
+    world
+        .db
+        .execute(&format!(
+            "UPDATE users SET locked_at = '{now}' WHERE id = '{locked}' \
+                OR id = (SELECT user_id FROM mail_tokens WHERE id = '{row}'); \
+             DELETE FROM users WHERE id = '{gone}'"
+        ))
+        .await;
+    let alerter = world.start();
+    for delivery in [linked, to_locked, to_gone] {
+        world.until(delivery, "suppressed").await;
+    }
+    alerter.stop().await;
+    assert!(world.resend.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use db::deliveries::claim::record_sent;
 use testkit::resend::Answer;
 use uuid::Uuid;
 
-use crate::world::{Raise, World};
+use crate::world::{Raise, Service, World};
 
 /// Longer than the longest wait between two attempts.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(16);
@@ -65,6 +65,71 @@ async fn a_provider_that_fails_gets_the_very_same_bytes_again_until_it_takes_the
     assert_eq!(world.column("last_error", delivery).await, "");
     let provider_id = format!("resend-{delivery}");
     assert_eq!(world.column("provider_id", delivery).await, provider_id);
+}
+
+/// The owner's account moves to another address; returns it.
+async fn moves(world: &World, service: Service) -> String {
+    let new = format!("moved-{}@example.test", service.user.simple());
+    world
+        .db
+        .execute(&format!(
+            "UPDATE users SET email = '{new}', email_key = '{new}' WHERE id = '{}'",
+            service.user
+        ))
+        .await;
+    new
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_goes_to_where_its_owner_is_when_it_is_sent() {
+    let world = World::new().await;
+    world.resend.script([Answer::Status(500)]);
+    let (tried, retried) = world.failure().await;
+    let alerter = world.start();
+    world.until_requests(1).await;
+    world.until_rested(retried).await;
+    // One was tried before the move, one is tried for the first time after it.
+    let waited = world.service().await;
+    let moved = [moves(&world, tried).await, moves(&world, waited).await];
+    let fresh = world.raise(Raise::failure(waited)).await;
+    world.move_time(LONGEST_WAIT);
+    world.until(retried, "sent").await;
+    world.until(fresh, "sent").await;
+    alerter.stop().await;
+    let requests = world.resend.requests();
+    assert_eq!(requests.len(), 3);
+    assert_eq!(requests[0].field("to"), tried.owner());
+    for (new, delivery) in moved.iter().zip([retried, fresh]) {
+        assert_eq!(world.resend.subjects_to(new), ["Down: Shop"]);
+        assert_eq!(world.column("recipient", delivery).await, *new);
+    }
+    assert_eq!(world.resend.accepted().len(), 2);
+    let again = requests
+        .iter()
+        .rfind(|request| request.key == retried.to_string());
+    let again = again.unwrap();
+    assert_eq!(
+        again.body.replace(&moved[0], &tried.owner()),
+        requests[0].body,
+        "nothing but the address is another"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_provider_took_before_a_move_is_not_sent_a_second_time() {
+    let world = World::new().await;
+    world.resend.script([Answer::AcceptThenDrop]);
+    let (service, delivery) = world.failure().await;
+    let alerter = world.start();
+    world.until_requests(1).await;
+    world.until_rested(delivery).await;
+    let new = moves(&world, service).await;
+    world.move_time(LONGEST_WAIT);
+    world.until(delivery, "sent").await;
+    alerter.stop().await;
+    assert_eq!(world.resend.requests().len(), 2);
+    assert_eq!(world.resend.subjects_to(&service.owner()), ["Down: Shop"]);
+    assert!(world.resend.subjects_to(&new).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,8 +236,8 @@ async fn account_mail_waits_for_no_alert() {
     alerter.stop().await;
 }
 
-/// A delivery of the other lane.
-async fn account_mail(world: &World, user: Uuid) -> Uuid {
+/// A delivery of the other lane, without a link.
+pub(crate) async fn account_mail(world: &World, user: Uuid) -> Uuid {
     let (id, now) = (Uuid::now_v7(), world.now());
     world
         .db

@@ -66,7 +66,7 @@ pub(crate) async fn change_email(
     };
     let app = Data::clone(&api);
     api.work(async move {
-        prove(&app, &bearer, password, "password").await?;
+        prove(&app, &bearer, &origin, (password, "password")).await?;
         // Nobody is flooded: neither that address, nor many of them by one account.
         limits::spend_mail(&app, &email.key).await?;
         limits::spend_mail(&app, &bearer.user().to_string()).await?;
@@ -79,7 +79,7 @@ pub(crate) async fn change_email(
 /// `DELETE /auth/me`: everything goes.
 ///
 /// # Errors
-/// 401, 422, 503.
+/// 401, 422, 429, 503.
 pub(crate) async fn delete(
     api: Data<Api>,
     bearer: Bearer,
@@ -91,7 +91,7 @@ pub(crate) async fn delete(
     let password = password.ok_or_else(|| Problem::internal("no password and nobody said so"))?;
     let app = Data::clone(&api);
     api.work(async move {
-        prove(&app, &bearer, password, "password").await?;
+        prove(&app, &bearer, &origin, (password, "password")).await?;
         accounts::erase(&app, &bearer, &origin).await?;
         Ok(Reply::no_content())
     })

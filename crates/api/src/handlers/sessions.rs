@@ -15,6 +15,7 @@ use crate::app::Api;
 use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
 use crate::error::{FieldError, Problem};
 use crate::input::{Body, NoFields};
+use crate::limits::Attempt;
 use crate::reply::{Answer, Reply};
 use crate::views::account::{SessionList, SessionView};
 use crate::views::format;
@@ -114,7 +115,7 @@ pub(crate) async fn logout_all(
 /// `POST /auth/change-password`: ends every other session at once and answers a new pair for this one.
 ///
 /// # Errors
-/// 401, 422, 503.
+/// 401, 422, 429, 503.
 pub(crate) async fn change_password(
     api: Data<Api>,
     bearer: Bearer,
@@ -129,7 +130,7 @@ pub(crate) async fn change_password(
     };
     let app = Data::clone(&api);
     api.work(async move {
-        let compared = prove(&app, &bearer, current, "current_password").await?;
+        let compared = prove(&app, &bearer, &origin, (current, "current_password")).await?;
         let hash = app.passwords.hash(new).await?;
         let pair = app
             .db
@@ -142,29 +143,37 @@ pub(crate) async fn change_password(
     .await
 }
 
-/// Compares a password with the caller's; returns the hash that it was compared with.
+/// Compares the password in a field with the caller's; returns the hash that it was compared with.
 ///
 /// # Errors
-/// 401, 422 for a wrong one, named as `field`.
+/// 401, 422 for a wrong one, 429 after too many of them.
 pub(super) async fn prove(
     api: &Api,
     bearer: &Bearer,
-    password: SecretString,
-    field: &str,
+    origin: &Origin,
+    (password, field): (SecretString, &str),
 ) -> Result<String, Problem> {
-    let hash = {
+    let now = to_micros(api.clock.now());
+    let (user, attempt, hash) = {
         let mut conn = api.conn().await?;
-        let user = bearer.caller(&mut conn).await?.user.as_uuid();
-        users::password_hash(&mut conn, user).await?
+        let user = bearer.caller(&mut conn).await?.user;
+        let attempt = Attempt::proof(api, &mut conn, user, now).await?;
+        let hash = users::password_hash(&mut conn, user.as_uuid()).await?;
+        (user.as_uuid(), attempt, hash)
     };
     let hash = hash.ok_or_else(Problem::unauthorized)?;
-    match api.passwords.verify(password, Some(hash.clone())).await? {
-        Verdict::Right { .. } => Ok(hash),
-        Verdict::Wrong => Err(Problem::invalid(vec![FieldError {
-            field: field.to_owned(),
-            message: "is not your password".to_owned(),
-        }])),
+    let verdict = api.passwords.verify(password, Some(hash.clone())).await?;
+    let mut conn = api.conn().await?;
+    if matches!(verdict, Verdict::Right { .. }) {
+        attempt.succeeded(&mut conn).await?;
+        return Ok(hash);
     }
+    let failed = origin.event(AuditEvent::LoginFailed, user, now);
+    audit::record(&mut conn, &failed).await?;
+    Err(Problem::invalid(vec![FieldError {
+        field: field.to_owned(),
+        message: "is not your password".to_owned(),
+    }]))
 }
 
 /// Links that a new password voids.

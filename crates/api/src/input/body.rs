@@ -78,11 +78,11 @@ impl FromRequest for Submission {
     }
 }
 
-/// No body, or an object without fields.
+/// The fields of a body that may be left out. For who has to ask something else before he says what is wrong in it.
 #[derive(Debug)]
-pub(crate) struct NoFields;
+pub(crate) struct MaybeBody(pub Fields);
 
-impl FromRequest for NoFields {
+impl FromRequest for MaybeBody {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -97,8 +97,22 @@ impl FromRequest for NoFields {
             } else if !is_json {
                 return Err(Problem::unsupported_media_type());
             }
-            fields(&bytes, &query)?.finish().map(|()| Self)
+            fields(&bytes, &query).map(Self)
         })
+    }
+}
+
+/// No body, or an object without fields.
+#[derive(Debug)]
+pub(crate) struct NoFields;
+
+impl FromRequest for NoFields {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = MaybeBody::from_request(request, payload);
+        Box::pin(async move { body.await?.0.finish().map(|()| Self) })
     }
 }
 

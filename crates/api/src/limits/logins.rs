@@ -1,5 +1,9 @@
-//! What failed logins cost: a few per account and client address, then 429; over the whole account only a delay, so
-//! that no stranger locks an owner out.
+//! What wrong passwords cost.
+//!
+//! At a login: a few per account and client address, then 429; over the whole account only a delay, so that no stranger
+//! locks an owner out. Where an account asks for the password again (`proof`), whoever guesses holds a token of it and is
+//! no stranger: so few over the whole account, from wherever, then 429. A thief's token guesses no password, and to end
+//! every token takes none.
 
 use std::time::Duration;
 
@@ -8,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use db::Conn;
 use db::rate_limits::{self, Ask};
 use models::Time;
+use models::id::UserId;
 use models::limit::{Allowance, Count, Limit, login_delay, seconds_until};
 use sha2::{Digest as _, Sha256};
 
@@ -18,15 +23,15 @@ use crate::error::Problem;
 /// Bytes of a digest that name an account: enough that no two meet.
 const DIGEST_BYTES: usize = 16;
 
-/// One try to log in. It counts as failed from the beginning, so that parallel tries are counted, too.
+/// One try at a password. It counts as failed from the beginning, so that parallel tries are counted, too.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    keys: [String; 2],
+    keys: Vec<String>,
     delay: Duration,
 }
 
 impl Attempt {
-    /// Counts a try, whether or not the account exists.
+    /// Counts a try to log in, whether or not the account exists.
     ///
     /// # Errors
     /// 429 after too many failed ones, or the database's failure.
@@ -38,22 +43,37 @@ impl Attempt {
     ) -> Result<Self, Problem> {
         let limit = api.limiter.rates.login_failures;
         let account = digest(email_key);
-        let keys = [
+        let keys = vec![
             format!("logins {account} {}", origin.network()),
             format!("logins {account}"),
         ];
-        let asks = keys.clone().map(|key| Ask {
-            key,
-            want: 1,
-            window: limit.window,
-        });
-        let counts = rate_limits::ask(&mut *api.conn().await?, &asks, now).await?;
+        let counts = ask(&mut *api.conn().await?, limit, &keys, now).await?;
         require(limit, counts.first(), now)?;
         let failures = counts.last().map_or(0, |all| all.asked.saturating_sub(1));
         let delay = login_delay(failures, limit.most);
         Ok(Self {
             keys,
             delay: delay.to_std().unwrap_or_default(),
+        })
+    }
+
+    /// Counts a try to give the password again.
+    ///
+    /// # Errors
+    /// 429 after too many failed ones, or the database's failure.
+    pub(crate) async fn proof(
+        api: &Api,
+        conn: &mut Conn,
+        user: UserId,
+        now: Time,
+    ) -> Result<Self, Problem> {
+        let limit = api.limiter.rates.login_failures;
+        let keys = vec![format!("proofs {user}")];
+        let counts = ask(conn, limit, &keys, now).await?;
+        require(limit, counts.first(), now)?;
+        Ok(Self {
+            keys,
+            delay: Duration::ZERO,
         })
     }
 
@@ -72,6 +92,21 @@ impl Attempt {
         rate_limits::forget(conn, &self.keys).await?;
         Ok(())
     }
+}
+
+async fn ask(
+    conn: &mut Conn,
+    limit: Limit,
+    keys: &[String],
+    now: Time,
+) -> Result<Vec<Count>, Problem> {
+    let ask = |key: &String| Ask {
+        key: key.clone(),
+        want: 1,
+        window: limit.window,
+    };
+    let asks: Vec<Ask> = keys.iter().map(ask).collect();
+    Ok(rate_limits::ask(conn, &asks, now).await?)
 }
 
 /// Refuses where a count is over its limit.

@@ -40,13 +40,15 @@ pub(super) fn operations() -> Vec<Operation> {
                 "Every token ends at once, no key holds, and nobody logs in. Its services go on: they are probed, and \
                  their alerts are sent. An account that is locked already stays so.",
             )
+            .without_fields()
             .problem(&problems::OWN_ACCOUNT),
         one(
             ("post", "/admin/users/{id}/unlock"),
             "unlock",
             "Open a locked account again",
         )
-        .about("Its keys hold again; its old tokens stay ended."),
+        .about("Its keys hold again; its old tokens stay ended.")
+        .without_fields(),
     ]
 }
 

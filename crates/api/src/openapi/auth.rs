@@ -154,7 +154,7 @@ fn sessions() -> Vec<Operation> {
             .plain(StatusCode::NO_CONTENT, "Everything is over.", None)
             .stored(),
         Operation::new(("post", "/auth/change-password"), "changePassword", TAG, "Change the password")
-            .about("Ends every other session at once.")
+            .about("Ends every other session at once. A few wrong passwords in 15 minutes, from wherever, and it is 429 until they are over.")
             .body("PasswordChange", &json!({"current_password": "correct horse battery", "new_password": "staple of horse"}))
             .answer::<TokenPair>(StatusCode::OK, "A new pair for this session.", &examples::tokens())
             .stored(),

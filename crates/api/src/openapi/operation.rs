@@ -133,7 +133,8 @@ impl Operation {
         self.reads_query()
     }
 
-    fn reads_query(self) -> Self {
+    /// It may be told that its query is wrong.
+    pub(super) fn reads_query(self) -> Self {
         self.problem(&problems::MALFORMED)
             .problem(&problems::VALIDATION_FAILED)
     }

@@ -74,6 +74,7 @@ fn pages() -> Vec<Operation> {
     vec![
         Operation::new(("get", "/openapi.json"), "document", TAG, "This document")
             .public()
+            .reads_query()
             .header("If-None-Match")
             .plain(StatusCode::OK, "OpenAPI 3.1.", Some("application/json"))
             .plain(StatusCode::NOT_MODIFIED, "It is still this version.", None),

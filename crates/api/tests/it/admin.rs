@@ -62,15 +62,23 @@ async fn the_first_admin_comes_from_the_settings_once_and_keeps_his_password() {
         (&me["role"], &me["is_verified"]),
         (&json!("admin"), &json!(true))
     );
-    let other = [
-        ("ADMIN_EMAIL", ADMIN),
-        ("ADMIN_PASSWORD", "another password"),
-    ];
-    let twin = TestApp::on(std::sync::Arc::clone(&app.db), &other).await;
-    // The task that would change something has ended when the process has.
-    twin.stop().await;
+    let rows = "SELECT string_agg(u::text, ' ') FROM users u";
+    let before: String = app.db.value(rows).await;
+    for (email, password) in [
+        (ADMIN, ADMIN_PASSWORD),
+        (ADMIN, "another password"),
+        ("second@example.com", "another password"),
+    ] {
+        let settings = [("ADMIN_EMAIL", email), ("ADMIN_PASSWORD", password)];
+        let twin = TestApp::on(std::sync::Arc::clone(&app.db), &settings).await;
+        testkit::eventually(|| async { twin.get("/readyz").await.status == 200 }).await;
+        // The task that would change something has ended when the process has.
+        twin.stop().await;
+        assert_eq!(app.db.value::<String>(rows).await, before, "{email}");
+    }
+    let appointed = "SELECT count(*) FROM audit_log WHERE event = 'admin_appointed'";
+    assert_eq!(app.db.value::<i64>(appointed).await, 1);
     logged_in(&app, ADMIN, ADMIN_PASSWORD).await;
-    assert_eq!(app.db.value::<i64>("SELECT count(*) FROM users").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,14 +217,17 @@ async fn nobody_else_administers_and_unknown_accounts_are_not_found() {
             (Method::POST, format!("/api/v1/admin/users/{id}/unlock")),
         ]
     };
-    let body = r#"{"services": 9}"#;
+    let body = |path: &str| match path.ends_with("quota") {
+        true => r#"{"services": 9}"#,
+        false => "{}",
+    };
     for id in [
         bob.id.to_string(),
         uuid::Uuid::now_v7().to_string(),
         "abc".to_owned(),
     ] {
         for (method, path) in routes(&id) {
-            ann.send(method, &path, body)
+            ann.send(method, &path, body(&path))
                 .await
                 .problem(403, "admins-only");
         }
@@ -224,7 +235,7 @@ async fn nobody_else_administers_and_unknown_accounts_are_not_found() {
     for id in [uuid::Uuid::now_v7().to_string(), "abc".to_owned()] {
         for (method, path) in routes(&id).into_iter().skip(1) {
             admin
-                .send(method, &path, body)
+                .send(method, &path, body(&path))
                 .await
                 .problem(404, "not-found");
         }

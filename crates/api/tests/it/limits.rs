@@ -154,6 +154,158 @@ async fn five_failed_logins_of_an_account_and_address_are_enough_and_its_owner_g
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_token_guesses_no_password_wherever_it_is_used_and_whatever_for() {
+    let settings = [
+        ("LOGIN_FAILURES_PER_15_MINUTES", "5"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let app = TestApp::with(&settings).await;
+    let twin = app.sibling(&settings).await;
+    let (user, stranger) = (app.user().await, app.user().await);
+    let uses = async |n: usize, password: &str| {
+        let (method, path, body) = match n % 3 {
+            0 => (
+                Method::POST,
+                "/auth/change-password",
+                json!({"current_password": password, "new_password": "battery staple"}),
+            ),
+            1 => (
+                Method::POST,
+                "/auth/change-email",
+                json!({"password": password, "email": "thief@example.com"}),
+            ),
+            _ => (Method::DELETE, "/auth/me", json!({"password": password})),
+        };
+        let (bearer, address) = (format!("Bearer {}", user.token), format!("198.51.100.{n}"));
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+            ("x-forwarded-for", address.as_str()),
+        ];
+        let process = [&app, &twin][n % 2];
+        process.send(method, path, &headers, body.to_string()).await
+    };
+    // Each from an address of its own, all at once.
+    let answers = join_all((0..20).map(|n| uses(n, "wrong password"))).await;
+    let looked_at = answers.iter().filter(|answer| answer.status == 422).count();
+    assert_eq!(looked_at, 5);
+    for answer in answers.iter().filter(|answer| answer.status != 422) {
+        answer.problem(429, TOO_MANY);
+        assert!((1..=15 * 60).contains(&number(answer, "retry-after")));
+    }
+    // Even the right one is not looked at, so that nobody learns which it is.
+    for n in 0..3 {
+        uses(n, PASSWORD).await.problem(429, TOO_MANY);
+    }
+    // Its owner sees what was tried, ends the thief's token without a password, and logs in.
+    let failed = user.get("/audit?event=login_failed").await.expect(200);
+    assert_eq!(failed["events"].as_array().unwrap().len(), 5);
+    user.post("/auth/logout-all", &json!({})).await.expect(204);
+    user.get("/auth/me").await.problem(401, "unauthorized");
+    let pair = app.login(&user.email, PASSWORD).await.expect(200);
+    let owner = user.with(&pair);
+    let gone = json!({"password": "wrong password"}).to_string();
+    let other = stranger.send(Method::DELETE, "/auth/me", gone).await;
+    other.problem(422, "validation-failed");
+    app.advance_seconds(15 * 60 + 1);
+    let change = async |current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        owner.post("/auth/change-password", &body).await
+    };
+    // A right one begins the count anew.
+    for _ in 0..4 {
+        change("wrong password", "battery staple")
+            .await
+            .problem(422, "validation-failed");
+    }
+    let owner = owner.with(&change(PASSWORD, "battery staple").await.expect(200));
+    let body = json!({"password": "wrong password"}).to_string();
+    for _ in 0..5 {
+        let again = owner.send(Method::DELETE, "/auth/me", body.clone()).await;
+        again.problem(422, "validation-failed");
+    }
+    let again = owner.send(Method::DELETE, "/auth/me", body).await;
+    again.problem(429, TOO_MANY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_asked_for_three_mails_an_hour_whether_or_not_it_exists() {
+    let settings = [("RATE_LIMIT_MAILS_PER_HOUR", "3")];
+    let app = TestApp::with(&settings).await;
+    let twin = app.sibling(&settings).await;
+    let (user, other) = (app.user().await, app.user().await);
+    let nobody = "nobody@example.com";
+    let paths = ["/auth/forgot-password", "/auth/resend-verify"];
+    for email in [user.email.as_str(), nobody] {
+        let email = json!({"email": email.to_uppercase()});
+        for (path, process) in [(paths[0], &app), (paths[1], &twin), (paths[0], &twin)] {
+            process.post(path, &email).await.expect(202);
+        }
+        // Both routes, both processes.
+        for path in paths {
+            for process in [&app, &twin] {
+                let answer = process.post(path, &email).await;
+                answer.problem(429, TOO_MANY);
+                assert!((3590..=3600).contains(&number(&answer, "retry-after")));
+                assert_eq!(number(&answer, "ratelimit-limit"), 3);
+                assert_eq!(number(&answer, "ratelimit-remaining"), 0);
+            }
+        }
+    }
+    let asked = async || app.mails().await.len();
+    assert_eq!(asked().await, 3, "what was refused is not sent");
+    let email = json!({"email": other.email});
+    app.post(paths[0], &email).await.expect(202);
+    app.advance_seconds(3600);
+    app.post(paths[1], &json!({"email": user.email}))
+        .await
+        .expect(202);
+    assert_eq!(asked().await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_flooded_by_registrations_or_moves_in_his_name() {
+    let settings = [
+        ("RATE_LIMIT_MAILS_PER_HOUR", "3"),
+        ("EMAIL_VERIFICATION", "required"),
+    ];
+    let app = TestApp::with(&settings).await;
+    let register = json!({"email": "ann@example.com", "password": PASSWORD});
+    for _ in 0..3 {
+        app.post("/auth/register", &register).await.expect(201);
+    }
+    let answer = app.post("/auth/register", &register).await;
+    answer.problem(429, TOO_MANY);
+    assert!(number(&answer, "retry-after") > 3500);
+    assert_eq!(app.mails().await.len(), 3);
+
+    // One account asks many addresses, and many accounts one address.
+    let register = json!({"email": "bob@example.com", "password": PASSWORD});
+    app.post("/auth/register", &register).await.expect(201);
+    app.db.execute("UPDATE users SET is_verified = true").await;
+    let token = |pair: &Value| pair["access_token"].as_str().unwrap().to_owned();
+    let pair = app.login("bob@example.com", PASSWORD).await.expect(200);
+    let bearer = format!("Bearer {}", token(&pair));
+    let move_to = async |email: &str| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+        ];
+        let body = json!({"email": email, "password": PASSWORD}).to_string();
+        app.send(Method::POST, "/auth/change-email", &headers, body)
+            .await
+    };
+    move_to("ann@example.com").await.problem(429, TOO_MANY);
+    for n in 0..3 {
+        let email = format!("bob{n}@example.org");
+        move_to(&email).await.expect(202);
+    }
+    let answer = move_to("bob3@example.org").await;
+    answer.problem(429, TOO_MANY);
+    assert!(number(&answer, "retry-after") > 3500);
+}
+
 async fn reads(users: &[&User<'_>], count: usize) -> Vec<Answer> {
     join_all(
         users

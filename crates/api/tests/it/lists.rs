@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, User};
+use crate::openapi::{document, operations};
 
 async fn names(user: &User<'_>, query: &str) -> Vec<String> {
     let list = user.get(&format!("/services{query}")).await.expect(200);
@@ -126,4 +127,41 @@ async fn bad_queries_are_refused_with_the_right_status() {
         .get(&format!("/services?cursor={cursor}"))
         .await
         .problem(400, "malformed-request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_opens_its_own_list_alone_and_for_a_day() {
+    let app = TestApp::with(&[("JWT_EXPIRY_HOURS", "48")]).await;
+    let document = document(&app).await;
+    let user = app.user().await;
+    app.db.execute("UPDATE users SET role = 'admin'").await;
+    fill(&user, 2).await;
+    let service: String = app.db.value("SELECT id::text FROM services LIMIT 1").await;
+    let page = user.get("/services?limit=1").await.expect(200);
+    let cursor = page["pagination"]["next_cursor"].as_str().unwrap();
+    let with = async |path: &str| user.get(&format!("{path}?cursor={cursor}")).await;
+    let mut others = 0;
+    for (_, path, operation) in operations(&document) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let is_paged = parameters
+            .filter_map(|field| field["$ref"].as_str())
+            .any(|reference| reference.ends_with("/cursor"));
+        if !is_paged || path == "/api/v1/services" {
+            continue;
+        }
+        let answer = with(&path.replace("{id}", &service)).await;
+        answer.problem(400, "malformed-request");
+        others += 1;
+    }
+    assert!(others >= 7, "{others}");
+    // The last letter holds bits of the seal.
+    let (rest, last) = cursor.split_at(cursor.len() - 1);
+    let tampered = if last == "A" { "Q" } else { "A" };
+    user.get(&format!("/services?cursor={rest}{tampered}"))
+        .await
+        .problem(400, "malformed-request");
+    app.advance_seconds(24 * 3600 - 60);
+    with("/services").await.expect(200);
+    app.advance_seconds(120);
+    with("/services").await.problem(400, "malformed-request");
 }

@@ -106,6 +106,9 @@ async fn logging_out_everywhere_ends_every_token() {
             .problem(401, "invalid-refresh-token");
     }
     stranger.get("/auth/me").await.expect(200);
+    // Sessions that end, end their tokens; the epoch ends those of the release before, which name none.
+    let epoch = format!("SELECT token_epoch FROM users WHERE id = '{}'", here.id);
+    assert_eq!(app.db.value::<i32>(&epoch).await, 1);
     assert_eq!(sessions(&again(&here).await).await.len(), 1);
 }
 

@@ -162,7 +162,9 @@ fn hostile(good: &Value) -> Vec<(u16, String)> {
     let mut bodies = vec![
         (413, padded),
         (400, deep(100)),
-        (400, deep(9)),
+        // The object is a level, too: eight are read, and nine are not.
+        (422, deep(7)),
+        (400, deep(8)),
         (400, "{\"name\": 1e400}".to_owned()),
         (400, "{\"name\": NaN}".to_owned()),
         (400, "{\"name\": \"\u{1}\"}".to_owned()),

@@ -99,6 +99,8 @@ pub struct World {
     pub incident_end_reason: Option<String>,
     /// Whether its owner's address is confirmed.
     pub owner_is_verified: Option<bool>,
+    /// His address, as it is now.
+    pub owner_email: Option<String>,
     /// What account mail says.
     pub account_facts: Option<serde_json::Value>,
     /// The token of its link, while it works.
@@ -143,13 +145,14 @@ pub async fn worlds(conn: &mut Conn, ids: &[Uuid]) -> QueryResult<Vec<World>> {
         Nullable<Integer>,
         Nullable<Text>,
         Nullable<Bool>,
+        Nullable<Text>,
         Nullable<Jsonb>,
         Nullable<(SqlUuid, Binary, Binary, Timestamptz)>,
     )>(
         "SELECT d.id, a.facts, s.is_active, \
                 CASE WHEN u.id IS NOT NULL THEN u.locked_at IS NOT NULL END, \
                 d.follows IS NOT NULL, f.status, i.ended_at, i.failed_checks, i.end_reason, \
-                u.is_verified, d.facts, t.id, t.seed, t.token_hash, t.expires_at \
+                u.is_verified, u.email, d.facts, t.id, t.seed, t.token_hash, t.expires_at \
          FROM deliveries d \
          LEFT JOIN alerts a ON a.id = d.alert_id \
          LEFT JOIN incidents i ON i.id = a.incident_id \
@@ -164,28 +167,31 @@ pub async fn worlds(conn: &mut Conn, ids: &[Uuid]) -> QueryResult<Vec<World>> {
     .await
 }
 
-/// Takes the lease of locked deliveries: their fence and their attempts rise by one, and what was
-/// rendered is kept unless something is kept already. Both slices are of one length.
+/// Takes the lease of locked deliveries: their fence and their attempts rise by one, where they go is
+/// noted, and what was rendered is kept unless something is kept already. All slices are of one length.
 ///
 /// # Errors
 /// The database failed.
 pub async fn mark_sending(
     conn: &mut Conn,
     ids: &[Uuid],
+    recipients: &[&str],
     rendered: &[serde_json::Value],
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
     let lease_until = now + LEASE;
     statement::<()>(
         "UPDATE deliveries d SET status = 'sending', fence = d.fence + 1, \
-                attempts = d.attempts + 1, rendered = coalesce(d.rendered, c.rendered), \
+                attempts = d.attempts + 1, recipient = c.recipient, \
+                rendered = coalesce(d.rendered, c.rendered), \
                 first_attempt_at = coalesce(d.first_attempt_at, $1), \
                 lease_until = $2, next_attempt_at = $2 \
-         FROM unnest($3, $4) AS c (id, rendered) WHERE d.id = c.id",
+         FROM unnest($3, $4, $5) AS c (id, recipient, rendered) WHERE d.id = c.id",
     )
     .bind::<Timestamptz, _>(&now)
     .bind::<Timestamptz, _>(&lease_until)
     .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Array<Text>, _>(recipients)
     .bind::<Array<Jsonb>, _>(rendered)
     .execute(conn)
     .await

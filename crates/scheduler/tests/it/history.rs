@@ -133,3 +133,102 @@ async fn fill_history(rig: &Rig, service: Uuid, at: Time) {
         ))
         .await;
 }
+
+/// A user with a row in every table that remembers something of an account; `ends` is when those end that have an end.
+async fn remembered(rig: &Rig, made: Time, ends: Time) -> Uuid {
+    let (user, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let (made, ends) = (made.to_rfc3339(), ends.to_rfc3339());
+    let bytes = |id: Uuid| format!("'\\x{}{}'", id.simple(), id.simple());
+    let (one, two) = (bytes(user), bytes(other));
+    rig.run(format!(
+        "INSERT INTO users (id, email, email_key, password_hash, created_at, updated_at) \
+            VALUES ('{user}', '{user}', '{user}', 'x', '{made}', '{made}'); \
+         INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at) \
+            VALUES ('{user}', '{user}', '{made}', '{made}', '{ends}'); \
+         INSERT INTO refresh_tokens (id, user_id, family_id, token_hash, issued_at, expires_at) \
+            VALUES ('{user}', '{user}', '{user}', {one}, '{made}', '{ends}'); \
+         INSERT INTO mail_tokens (id, user_id, purpose, token_hash, seed, created_at, expires_at) \
+            VALUES ('{user}', '{user}', 'verify_email', {one}, {two}, '{made}', '{ends}'); \
+         INSERT INTO email_changes (user_id, new_email, new_email_key, requested_at, expires_at) \
+            VALUES ('{user}', 'x', 'x', '{made}', '{ends}'); \
+         INSERT INTO deliveries (id, lane, user_id, channel, recipient, status, facts, \
+                                 next_attempt_at, created_at) \
+            VALUES ('{user}', 'account', '{user}', 'email', 'x', 'sent', '{{}}', '{made}', '{made}'); \
+         INSERT INTO idempotency_keys (user_id, key, asked, service_id, etag, body, created_at) \
+            VALUES ('{user}', 'x', {one}, '{user}', 'x', 'x', '{made}'); \
+         INSERT INTO audit_log (id, at, event, user_id) \
+            VALUES ('{user}', '{made}', 'logged_in', '{user}'); \
+         INSERT INTO rate_limits (key, ends_at, asked) VALUES ('{user}', '{ends}', 1)"
+    ))
+    .await;
+    user
+}
+
+/// Tables of which something of an account is left, in the order of the alphabet.
+async fn left(rig: &Rig, user: Uuid) -> Vec<String> {
+    let tables = [
+        "audit_log",
+        "deliveries",
+        "email_changes",
+        "idempotency_keys",
+        "mail_tokens",
+        "refresh_tokens",
+        "sessions",
+    ];
+    let mut left = Vec::new();
+    for table in tables {
+        if count(rig, &format!("{table} WHERE user_id = '{user}'")).await > 0 {
+            left.push(table.to_owned());
+        }
+    }
+    if count(rig, &format!("rate_limits WHERE key = '{user}'")).await > 0 {
+        left.push("rate_limits".to_owned());
+    }
+    left
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_remembered_of_accounts_goes_when_its_time_is_over_and_not_before() {
+    let rig = Rig::new().await;
+    let now = rig.now().await;
+    let (minute, day) = (TimeDelta::minutes(1), TimeDelta::days(1));
+    // Made so long ago, and over in so long.
+    let fresh = remembered(&rig, now, now + day).await;
+    let over = remembered(&rig, now, now - minute).await;
+    let yesterday = remembered(&rig, now - day - minute, now + day).await;
+    let nearly = remembered(&rig, now - day + minute * 5, now + day).await;
+    let month = remembered(&rig, now - day * 30 - minute, now + day).await;
+    let nearly_month = remembered(&rig, now - day * 30 + minute * 5, now + day).await;
+    let half_year = remembered(&rig, now - day * 180 - minute, now + day).await;
+    let nearly_half = remembered(&rig, now - day * 180 + minute * 5, now + day).await;
+    // An alert's mail is history: it goes with its alert.
+    fill_history(&rig, Uuid::now_v7(), now - day * 60).await;
+    let running = rig.start();
+    // Account mail is what upkeep looks after last, in one go.
+    eventually(async || count(&rig, "deliveries WHERE lane = 'account'").await == 5).await;
+    running.stop().await;
+    let all = left(&rig, fresh).await;
+    assert_eq!(all.len(), 8, "{all:?}");
+    let without = |gone: &[&str]| -> Vec<String> {
+        let stays = all.iter().filter(|table| !gone.contains(&table.as_str()));
+        stays.cloned().collect()
+    };
+    let by_end = [
+        "email_changes",
+        "mail_tokens",
+        "rate_limits",
+        "refresh_tokens",
+        "sessions",
+    ];
+    assert_eq!(left(&rig, over).await, without(&by_end));
+    assert_eq!(left(&rig, nearly).await, all);
+    let by_age = ["idempotency_keys", "deliveries", "audit_log"];
+    assert_eq!(left(&rig, yesterday).await, without(&by_age[..1]));
+    assert_eq!(left(&rig, nearly_month).await, without(&by_age[..1]));
+    for user in [month, nearly_half] {
+        assert_eq!(left(&rig, user).await, without(&by_age[..2]));
+    }
+    assert_eq!(left(&rig, half_year).await, without(&by_age));
+    assert_eq!(count(&rig, "deliveries WHERE lane = 'alert'").await, 1);
+    assert_eq!(count(&rig, "users").await, 9, "accounts stay");
+}

@@ -16,7 +16,7 @@ use crate::auth::{Bearer, Caller, Origin};
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
 use crate::handlers::{PathId, Query};
-use crate::input::{self, Body, Complaint, Node};
+use crate::input::{self, Body, Complaint, Fields, MaybeBody, Node};
 use crate::paging::Page;
 use crate::problems;
 use crate::reply::{Answer, Reply};
@@ -65,12 +65,18 @@ pub(crate) async fn list(api: Data<Api>, bearer: Bearer, Query(mut fields): Quer
 /// `GET /admin/users/{id}`
 ///
 /// # Errors
-/// 401, 403, 404.
-pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId) -> Answer {
+/// 401, 403, 404, 422.
+pub(crate) async fn show(
+    api: Data<Api>,
+    bearer: Bearer,
+    id: PathId,
+    Query(fields): Query,
+) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let mut conn = app.conn().await?;
         bearer.admin(&mut conn).await?;
+        fields.finish()?;
         reply(&mut conn, &app, id.uuid()?).await
     })
     .await
@@ -119,17 +125,29 @@ pub(crate) async fn set_quota(
 /// services go on: they are probed, and their alerts are sent.
 ///
 /// # Errors
-/// 401, 403, 404, 409 (`own-account`).
-pub(crate) async fn lock(api: Data<Api>, bearer: Bearer, origin: Origin, id: PathId) -> Answer {
-    turn(api, bearer, origin, id, AuditEvent::Locked).await
+/// 401, 403, 404, 409 (`own-account`), 422.
+pub(crate) async fn lock(
+    api: Data<Api>,
+    bearer: Bearer,
+    origin: Origin,
+    id: PathId,
+    MaybeBody(fields): MaybeBody,
+) -> Answer {
+    turn(api, bearer, origin, id, (fields, AuditEvent::Locked)).await
 }
 
 /// `POST /admin/users/{id}/unlock`: the account can log in again, and its keys hold again.
 ///
 /// # Errors
-/// 401, 403, 404.
-pub(crate) async fn unlock(api: Data<Api>, bearer: Bearer, origin: Origin, id: PathId) -> Answer {
-    turn(api, bearer, origin, id, AuditEvent::Unlocked).await
+/// 401, 403, 404, 422.
+pub(crate) async fn unlock(
+    api: Data<Api>,
+    bearer: Bearer,
+    origin: Origin,
+    id: PathId,
+    MaybeBody(fields): MaybeBody,
+) -> Answer {
+    turn(api, bearer, origin, id, (fields, AuditEvent::Unlocked)).await
 }
 
 async fn turn(
@@ -137,11 +155,12 @@ async fn turn(
     bearer: Bearer,
     origin: Origin,
     id: PathId,
-    kind: AuditEvent,
+    (fields, kind): (Fields, AuditEvent),
 ) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         let admin = bearer.admin(&mut *app.conn().await?).await?;
+        fields.finish()?;
         let id = id.uuid()?;
         refuse_self(&admin, id, kind)?;
         let now = app.clock.now().trunc_subsecs(6);

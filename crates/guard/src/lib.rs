@@ -11,6 +11,8 @@
 
 mod allow;
 mod dial;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod judge;
 mod names;
 mod policy;

@@ -19,7 +19,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
 
 use crate::tls::{SeenChain, Tls};
-use crate::verdict::Failure;
+use crate::verdict::{Failure, moves_text};
 use faults::Faults;
 
 /// A name longer than this is cut; a result stays small whatever a certificate holds.
@@ -147,10 +147,10 @@ fn display_name(name: &Name, is_issuer: bool) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Control characters would grow sixfold in JSON, and a result must fit into a message.
+/// Only what is read as text. Control characters would also grow sixfold in JSON, and a result must fit into a message.
 fn bounded(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !moves_text(*c))
         .take(MAX_NAME_CHARS)
         .collect()
 }

@@ -11,6 +11,8 @@ mod config;
 mod consume;
 mod exchange;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gate;
 mod ledger;
 mod limits;

@@ -229,13 +229,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Plain<S> {
     }
 }
 
-/// Follows the lines of an HTTP/1 head up to its blank line. Interim answers (`1xx`) come before the one that counts,
-/// and their lines are not looked at further: a bare line feed in the first head is what this is for.
+/// Follows the lines of an HTTP/1 head up to its blank line. Blank lines may come before it, and interim answers
+/// (`1xx`), whose heads are followed too.
 #[derive(Debug, Default)]
 struct HeadLines {
     state: HeadState,
     previous: u8,
     line_length: usize,
+    line: usize,
+    is_interim: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -246,6 +248,9 @@ enum HeadState {
     BareLineFeed,
 }
 
+/// Where the first digit of a status stands in `HTTP/1.1 200 OK`.
+const STATUS_AT: usize = 9;
+
 impl HeadLines {
     fn read(&mut self, bytes: &[u8]) -> HeadState {
         if self.state != HeadState::Reading {
@@ -253,10 +258,14 @@ impl HeadLines {
         }
         for byte in bytes {
             match (*byte, self.previous) {
-                (b'\n', b'\r') if self.line_length <= 1 => self.state = HeadState::Done,
-                (b'\n', b'\r') => self.line_length = 0,
+                (b'\n', b'\r') => self.end_line(),
                 (b'\n', _) => self.state = HeadState::BareLineFeed,
-                _ => self.line_length = self.line_length.saturating_add(1),
+                (byte, _) => {
+                    if (self.line, self.line_length) == (0, STATUS_AT) {
+                        self.is_interim = byte == b'1';
+                    }
+                    self.line_length = self.line_length.saturating_add(1);
+                }
             }
             if self.state != HeadState::Reading {
                 break;
@@ -264,6 +273,17 @@ impl HeadLines {
             self.previous = *byte;
         }
         self.state
+    }
+
+    fn end_line(&mut self) {
+        let is_blank = self.line_length <= 1;
+        self.line_length = 0;
+        match (is_blank, self.line) {
+            (false, line) => self.line = line.saturating_add(1),
+            (true, 0) => {} // nothing has begun
+            (true, _) if self.is_interim => (self.line, self.is_interim) = (0, false),
+            (true, _) => self.state = HeadState::Done,
+        }
     }
 }
 
@@ -315,6 +335,20 @@ mod tests {
         assert_eq!(
             state("HTTP/1.1 200 OK\r\nA: b\r\n\n"),
             HeadState::BareLineFeed
+        );
+        assert_eq!(
+            state("\r\n\r\nHTTP/1.1 200 OK\nA: b\r\n\r\n"),
+            HeadState::BareLineFeed,
+            "behind blank lines"
+        );
+        assert_eq!(
+            state("HTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\n\n"),
+            HeadState::BareLineFeed,
+            "behind an interim answer"
+        );
+        assert_eq!(
+            state("HTTP/1.1 100 Go\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\na\n"),
+            HeadState::Done
         );
         let mut lines = HeadLines::default();
         assert_eq!(lines.read(b"HTTP/1.1 200 OK\r"), HeadState::Reading);

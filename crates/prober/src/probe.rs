@@ -10,6 +10,7 @@ use models::certificate::CertificateFacts;
 use models::message::ProbeJob;
 use models::probe::ErrorKind;
 use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -18,7 +19,7 @@ use url::Url;
 use crate::cert;
 use crate::exchange::{Exchange, Head, Protocol};
 use crate::limits::{KeyedLimit, Turn};
-use crate::meter::Raw;
+use crate::meter::{Raw, Seen};
 use crate::pace::{History, OnWire, Tag};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stopwatch::Phase;
@@ -90,23 +91,21 @@ impl Engine {
                 trip.forget_answer_before(&failure);
                 failure.after_redirects(redirects)
             })?;
+            let head = &hop.answer.head;
             let next = if follows {
-                redirect::next(&url, hop.head.status, &hop.head.headers)?
+                redirect::next(&url, head.status, &head.headers)?
             } else {
                 None
             };
             match next {
                 Some(next) => url = next,
-                None => return hop.settle(job, trip.deadline).await,
+                None => return hop.answer.settle(job, trip.deadline).await,
             }
         }
-        Err(Failure::new(
-            ErrorKind::TooManyRedirects,
-            format!("the server redirects more than {MAX_REDIRECTS} times"),
-        ))
+        Err(Failure::too_many_redirects())
     }
 
-    fn judge(&self, url: &Url, redirects: usize) -> Result<Target, Failure> {
+    pub(crate) fn judge(&self, url: &Url, redirects: usize) -> Result<Target, Failure> {
         guard::judge_url(url, &self.policy).map_err(|refusal| {
             tracing::debug!(%refusal, "destination refused");
             match redirects {
@@ -126,15 +125,43 @@ impl Engine {
     ) -> Result<Hop, Failure> {
         let addrs = self.resolve(target, redirects, trip).await?;
         let (tcp, place) = self.connect(addrs, target.port(), trip).await?;
-        let raw = Raw::new(tcp, trip.budget.clone());
+        let answer = self.converse(tcp, url, target, redirects, trip).await?;
+        Ok(Hop {
+            answer,
+            _place: place,
+        })
+    }
+
+    /// What is said over a connection that is open: TLS where the URL asks for it, then the request.
+    pub(crate) async fn converse<S: Socket>(
+        &self,
+        socket: S,
+        url: &Url,
+        target: &Target,
+        redirects: usize,
+        trip: &mut Trip<'_>,
+    ) -> Result<Answer, Failure> {
+        let raw = Raw::new(socket, trip.budget.clone());
         let seen = raw.seen();
-        let mut exchange = match target.scheme() {
-            Scheme::Http => Exchange::open(raw, Protocol::Http1, seen, trip.deadline).await?,
+        match target.scheme() {
+            Scheme::Http => self.ask(raw, Protocol::Http1, seen, url, trip).await,
             Scheme::Https => {
                 let (stream, protocol) = self.encrypt(raw, target, redirects == 0, trip).await?;
-                Exchange::open(stream, protocol, seen, trip.deadline).await?
+                self.ask(stream, protocol, seen, url, trip).await
             }
-        };
+        }
+    }
+
+    /// One request in readable HTTP, up to the head of its answer.
+    pub(crate) async fn ask<S: Socket>(
+        &self,
+        stream: S,
+        protocol: Protocol,
+        seen: Arc<Seen>,
+        url: &Url,
+        trip: &mut Trip<'_>,
+    ) -> Result<Answer, Failure> {
+        let mut exchange = Exchange::open(stream, protocol, seen, trip.deadline).await?;
         trip.hops = trip.hops.saturating_add(1);
         let head = exchange.request(url, &self.user_agent, trip.deadline).await;
         trip.watch.lap_at(Phase::Request, exchange.written_at());
@@ -142,11 +169,7 @@ impl Engine {
             Ok(head) => {
                 trip.watch.lap_at(Phase::FirstByte, head.at);
                 trip.status = Some(head.status.as_u16());
-                Ok(Hop {
-                    head,
-                    exchange,
-                    _place: place,
-                })
+                Ok(Answer { head, exchange })
             }
             Err(failure) => {
                 trip.watch.lap(Phase::FirstByte);
@@ -242,13 +265,13 @@ impl Engine {
             .map_err(|_elapsed| Failure::internal("its address was being probed too often"))
     }
 
-    async fn encrypt(
+    async fn encrypt<S: Socket>(
         &self,
-        raw: Raw<TcpStream>,
+        raw: Raw<S>,
         target: &Target,
         is_own_host: bool,
         trip: &mut Trip<'_>,
-    ) -> Result<(tokio_rustls::client::TlsStream<Raw<TcpStream>>, Protocol), Failure> {
+    ) -> Result<(tokio_rustls::client::TlsStream<Raw<S>>, Protocol), Failure> {
         let host = target.host();
         let name = ServerName::try_from(host.clone()).map_err(|_unusable| {
             Failure::new(
@@ -320,6 +343,11 @@ fn certificate_failure(
     Some(cert::failure(facts, kind, host, now))
 }
 
+/// What a probe speaks over: a TCP connection, or TLS on one.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Socket for S {}
+
 /// What a connection holds of this prober while it is open.
 struct Place {
     _turn: Turn<IpAddr>,
@@ -328,14 +356,23 @@ struct Place {
 
 /// A hop whose answer has begun.
 struct Hop {
-    head: Head,
-    exchange: Exchange,
+    answer: Answer,
     _place: Place,
 }
 
-impl Hop {
+/// An answer whose head has come.
+pub(crate) struct Answer {
+    pub(crate) head: Head,
+    exchange: Exchange,
+}
+
+impl Answer {
     /// The answer that counts: its status, then as much of its body as is read.
-    async fn settle(&mut self, job: &ProbeJob, deadline: Instant) -> Result<(), Failure> {
+    pub(crate) async fn settle(
+        &mut self,
+        job: &ProbeJob,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
         let status = self.head.status;
         if status.as_u16() != job.expected_status {
             let reason = status.canonical_reason().unwrap_or_default();

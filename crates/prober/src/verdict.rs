@@ -10,6 +10,7 @@ use models::probe::{ErrorKind, ProbeError};
 use rustls::Error as TlsError;
 
 use crate::meter::{ReadLimitReached, Seen};
+use crate::redirect::MAX_REDIRECTS;
 
 /// A probe that found something wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +174,14 @@ impl Failure {
         Self::new(ErrorKind::RedirectBlocked, message)
     }
 
+    /// The answer after the last redirect was one more.
+    pub(crate) fn too_many_redirects() -> Self {
+        Self::new(
+            ErrorKind::TooManyRedirects,
+            format!("the server redirects more than {MAX_REDIRECTS} times"),
+        )
+    }
+
     /// Says at which hop it happened, when it was not the first.
     pub(crate) fn after_redirects(mut self, redirects: usize) -> Self {
         if redirects > 0 && self.kind.class() != models::probe::ErrorClass::Redirect {
@@ -203,7 +212,18 @@ impl Failure {
 const ELLIPSIS: &str = "…";
 
 fn printable(c: char) -> char {
-    if c.is_control() { ' ' } else { c }
+    if moves_text(c) { ' ' } else { c }
+}
+
+/// Whether a character does something to the text around it instead of being read: control characters, line and
+/// paragraph separators, marks that turn the direction of reading. A stranger's certificate may hold any of them.
+pub(crate) fn moves_text(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}'
+        )
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Record types of TLS: change cipher spec, alert, handshake, application data, heartbeat.
@@ -256,6 +276,8 @@ mod tests {
             Failure::new(ErrorKind::TlsAlert, format!("a\r\n{}", "ü".repeat(400))).into_error();
         assert!(error.message.len() <= ProbeError::MAX_MESSAGE && error.message.ends_with('…'));
         assert!(error.message.starts_with("a  ü"));
+        let turned = Failure::new(ErrorKind::TlsAlert, "a\u{2028}b\u{202e}c").into_error();
+        assert_eq!(turned.message, "a b c");
     }
 
     #[test]

@@ -63,7 +63,11 @@ fn run(step: Step, interrupt: &Interrupt) -> anyhow::Result<()> {
     match step {
         Step::Sizes => report(&sizes::findings(workspace())?),
         Step::Links => report(&links::findings(workspace())?),
-        Step::Fmt => once::succeed(cargo("fmt").args(["--all", "--check"]), interrupt),
+        Step::Fmt => {
+            once::succeed(cargo("fmt").args(["--all", "--check"]), interrupt)?;
+            let fuzz = ["--manifest-path", "fuzz/Cargo.toml", "--check"];
+            once::succeed(cargo("fmt").args(fuzz), interrupt)
+        }
         Step::Clippy => once::succeed(
             cargo("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]),
             interrupt,

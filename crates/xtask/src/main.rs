@@ -11,6 +11,7 @@ mod cargo;
 mod check;
 mod environment;
 mod folder;
+mod fuzz;
 mod http;
 mod interrupt;
 mod openapi;
@@ -76,6 +77,8 @@ enum Task {
         #[command(flatten)]
         installing: Installing,
     },
+    /// Send what strangers could: every target of fuzz/, with cargo-fuzz
+    Fuzz(fuzz::Options),
     /// Start the test servers, print how to reach them, and keep them until Ctrl-C
     Servers {
         #[command(flatten)]
@@ -137,6 +140,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::Bench { bench, installing } => {
             bench::bench(*bench, installing.decision(), &interrupt)
         }
+        Task::Fuzz(options) => fuzz::fuzz(options, &interrupt),
         Task::Servers { installing } => test::servers(installing.decision(), &interrupt),
     }
 }

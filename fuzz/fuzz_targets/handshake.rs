@@ -1,0 +1,4 @@
+//! What comes before TLS stands. What must hold stands in `prober::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| prober::fuzzing::handshake(input));

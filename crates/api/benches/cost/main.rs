@@ -14,6 +14,10 @@
     reason = "a bench stops where it cannot measure, and prints what it measured"
 )]
 
+/// The program's allocator, for the yardstick too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod bare;
 mod client;
 mod cpu;

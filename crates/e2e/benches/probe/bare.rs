@@ -133,7 +133,7 @@ async fn all(port: u16, probes: u32, in_flight: u32, tls: Option<TlsConnector>) 
     }
 }
 
-async fn probe(n: u32, port: u16, tls: Option<&TlsConnector>) -> anyhow::Result<()> {
+pub(crate) async fn probe(n: u32, port: u16, tls: Option<&TlsConnector>) -> anyhow::Result<()> {
     let address = target::address(n, port);
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;

@@ -7,11 +7,12 @@ use bus::{Bus, Outgoing, Route, Subscription};
 use chrono::TimeDelta;
 use models::id::{ProbeId, ServiceId, UserId};
 use models::message::{JobBatch, MAX_BATCH_ITEMS, ProbeJob, ResultBatch};
-use models::probe::{Outcome, ProbeKind, probe_id};
+use models::probe::{Outcome, ProbeKind, ProbeResult, probe_id};
 use runtime::Clock;
 use testkit::TestVhost;
 use uuid::Uuid;
 
+use crate::bare::Scheme;
 use crate::target::{Answers, Target};
 
 /// Services that are probed again and again, as a prober's are: it remembers which of them are slow.
@@ -44,13 +45,46 @@ impl Feed {
     /// Sends so many jobs that are due now, and waits for their results, which must be as the target answers.
     pub(crate) async fn send_and_wait(&mut self, target: &Target, answers: Answers, count: u32) {
         let now = self.clock.now();
-        let jobs = (0..count).map(|n| job(target, answers, n, now)).collect();
+        // Of one service after the other, each time another slot.
+        let slot = |n: u32| now - TimeDelta::milliseconds((n / SERVICES).into());
+        let jobs = (0..count)
+            .map(|n| job(target, answers, n, slot(n)))
+            .collect();
         let wanted = self.send(jobs).await;
         let expected = match answers {
             Answers::Never => Outcome::Down,
             _ => Outcome::Up,
         };
         self.wait(wanted, expected).await;
+    }
+
+    /// Sends jobs whose moments are spread evenly over `lasts`, from two seconds on, and waits for their results: how far
+    /// each probe began from its moment, in ms.
+    pub(crate) async fn offsets(
+        &mut self,
+        target: &Target,
+        count: u32,
+        lasts: TimeDelta,
+    ) -> Vec<f64> {
+        let begin = self.clock.now() + TimeDelta::seconds(2);
+        let answers = Answers::AtOnce(Scheme::Http);
+        let moment = |n: u32| {
+            begin + lasts * i32::try_from(n).expect("few") / i32::try_from(count).expect("few")
+        };
+        let jobs = (0..count)
+            .map(|n| job(target, answers, n, moment(n)))
+            .collect();
+        let mut wanted = self.send(jobs).await;
+        let mut offsets = Vec::new();
+        while !wanted.is_empty() {
+            for result in self.next().await {
+                if wanted.remove(&result.probe_id) {
+                    let off = (result.checked_at - result.scheduled_at).num_microseconds();
+                    offsets.push(off.expect("minutes at most").abs() as f64 / 1000.0);
+                }
+            }
+        }
+        offsets
     }
 
     /// Sends these jobs; the probes to wait for.
@@ -74,24 +108,26 @@ impl Feed {
     /// What else comes is of jobs that a prober before had not acknowledged when it was killed.
     async fn wait(&mut self, mut wanted: HashSet<ProbeId>, expected: Outcome) {
         while !wanted.is_empty() {
-            let delivery = tokio::time::timeout(PATIENCE, self.results.next()).await;
-            let delivery = delivery.expect("a result in time").expect("a broker");
-            let batch: ResultBatch = bus::decode(&delivery).expect("results");
-            for result in batch.results {
+            for result in self.next().await {
                 if wanted.remove(&result.probe_id) {
                     assert_eq!(result.outcome, expected, "{:?}", result.error);
                 }
             }
-            delivery.ack().await;
         }
+    }
+
+    async fn next(&mut self) -> Vec<ProbeResult> {
+        let delivery = tokio::time::timeout(PATIENCE, self.results.next()).await;
+        let delivery = delivery.expect("a result in time").expect("a broker");
+        let batch: ResultBatch = bus::decode(&delivery).expect("results");
+        delivery.ack().await;
+        batch.results
     }
 }
 
-/// The `n`th job: of one service after the other, each time another slot.
-fn job(target: &Target, answers: Answers, n: u32, now: models::Time) -> ProbeJob {
-    let at = now - TimeDelta::milliseconds((n / SERVICES).into());
-    let kind_of_target = target.port(answers);
-    let service = Uuid::from_u64_pair(kind_of_target.into(), (n % SERVICES).into());
+/// The `n`th job.
+fn job(target: &Target, answers: Answers, n: u32, at: models::Time) -> ProbeJob {
+    let service = Uuid::from_u64_pair(target.port(answers).into(), (n % SERVICES).into());
     let service = ServiceId::from(service);
     ProbeJob {
         probe_id: probe_id(service, "default", ProbeKind::Slot, at, 1),

@@ -1,4 +1,4 @@
-//! One prober beside a bare loop over the same target: CPU per probe, memory per probe in flight.
+//! One prober beside a bare loop over the same target: CPU per probe, lateness, memory per probe in flight.
 //!
 //! `cargo xtask bench probe` starts a broker and runs this. The prober is the whole product process (`prober::run`): a job
 //! comes in from the broker as it does in production, its result goes out and is confirmed. Only the prober's own process
@@ -14,9 +14,14 @@
     reason = "a bench stops where it cannot measure, and prints what it measured"
 )]
 
+/// The programs' allocator, for the loops too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod bare;
 mod exporter;
 mod feed;
+mod lateness;
 mod prober_process;
 mod proc;
 mod report;
@@ -53,6 +58,7 @@ fn main() {
         ["target"] => one_thread(target::serve()),
         ["prober"] => one_thread(prober_process::run()),
         ["bare", rest @ ..] => one_thread(bare::run(rest)),
+        ["timers", port] => one_thread(lateness::timers(port)),
         // All of it, or the parts that are named.
         _ => one_thread(until_stopped(measure(Parts::of(&words)))),
     }
@@ -63,16 +69,20 @@ fn main() {
 struct Parts {
     http: bool,
     https: bool,
+    lateness: bool,
     memory: bool,
 }
 
 impl Parts {
     fn of(words: &[&str]) -> Self {
         let named = |part: &str| words.contains(&part);
-        let all = !["http", "https", "memory"].into_iter().any(named);
+        let all = !["http", "https", "lateness", "memory"]
+            .into_iter()
+            .any(named);
         Self {
             http: all || named("http"),
             https: all || named("https"),
+            lateness: all || named("lateness"),
             memory: all || named("memory"),
         }
     }
@@ -112,6 +122,11 @@ async fn measure(parts: Parts) {
     let mut report = Report::default();
     if parts.http || parts.https {
         cpu(parts, &vhost, &mut feed, &target, &mut report).await;
+    }
+    if parts.lateness {
+        proc::drain().await;
+        let (bare, ours) = lateness::rounds(&vhost, &mut feed, &target).await;
+        report.lateness(bare, ours);
     }
     if parts.memory {
         memory(&vhost, &mut feed, &target, &mut report).await;

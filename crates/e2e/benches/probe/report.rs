@@ -3,12 +3,15 @@
 use std::fmt;
 
 use crate::bare::Scheme;
+use crate::lateness::Percentiles;
 
 /// All rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     http: Rounds,
     https: Rounds,
+    late_bare: Vec<Percentiles>,
+    late_prober: Vec<Percentiles>,
     held: [f64; 2],
     storm: [u64; 2],
 }
@@ -41,6 +44,11 @@ impl Report {
 
     pub(crate) fn exporter(&mut self, scheme: Scheme, us: f64) {
         self.rounds(scheme).exporter.push(us);
+    }
+
+    pub(crate) fn lateness(&mut self, bare: Vec<Percentiles>, prober: Vec<Percentiles>) {
+        self.late_bare = bare;
+        self.late_prober = prober;
     }
 
     /// KiB per probe in flight.
@@ -76,6 +84,20 @@ impl fmt::Display for Report {
                 let ratios = self::ratios(&rounds.exporter, &rounds.prober);
                 writeln!(f, "         exporter / prober   {}", shown(&ratios, 2))?;
             }
+        }
+        writeln!(
+            f,
+            "\nFrom a probe's moment to its begin in ms, 2 000 a second, median [least-most] of the rounds"
+        )?;
+        for (name, rounds) in [("loop", &self.late_bare), ("prober", &self.late_prober)] {
+            let of = |n: usize| -> Vec<f64> {
+                rounds
+                    .iter()
+                    .filter_map(|round| round.get(n).copied())
+                    .collect()
+            };
+            let (half, most, nearly_all) = (shown(&of(0), 2), shown(&of(1), 2), shown(&of(2), 2));
+            writeln!(f, "  {name:<6} p50 {half}, p99 {most}, p99.9 {nearly_all}")?;
         }
         let [bare, prober] = self.held;
         writeln!(

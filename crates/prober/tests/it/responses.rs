@@ -150,6 +150,19 @@ async fn d18_a_reset_and_a_closed_port_are_told_apart() {
         (None, None, 1)
     );
 
+    let torn = Target::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nConte").await.unwrap();
+        stream.set_zero_linger().unwrap();
+    })
+    .await;
+    let result = probe(&torn, "/").await;
+    let message = assert_down(&result, ErrorKind::HttpProtocol);
+    assert!(
+        message.ends_with("in the middle of its answer"),
+        "{message}"
+    );
+
     let rude = Target::raw(|stream| async move { stream.set_zero_linger().unwrap() }).await;
     let result = probe(&rude, "/").await;
     assert_down(&result, ErrorKind::ConnectReset);

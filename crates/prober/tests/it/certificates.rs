@@ -55,6 +55,7 @@ async fn a_good_certificate_is_up_with_all_its_facts() {
         result.latency_us,
         Some(sum.iter().map(|phase| phase.unwrap()).sum())
     );
+    assert!(phases.request_us > Some(0), "written after the handshake");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use testkit::{FakeDns, Reply, TestVhost, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 
+use crate::support::authority::{Authority, Leaf};
 use crate::support::job;
 use crate::support::target::{OK, Target, read_head};
 
@@ -270,6 +271,23 @@ async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
         1,
         "the second job is another prober's"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_an_authority_that_the_operator_trusts_is_good() {
+    let authority = Authority::new();
+    let leaf = Leaf {
+        from_days: -900,
+        to_days: 900,
+        ..Leaf::default()
+    };
+    let target = Target::tls(authority.server(&leaf)).await;
+    let roots = vec![authority.root.clone()];
+    let mut stage = Stage::with(|config| config.extra_roots = roots).await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    let result = stage.results(1).await.remove(0);
+    assert_eq!(result.outcome, Outcome::Up, "{:?}", result.error);
+    stage.stop_leaving(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,6 @@ async fn a_healthy_target_is_up_and_its_phases_add_up_to_its_latency() {
         phases.connect_us.unwrap() + phases.request_us.unwrap() + phases.first_byte_us.unwrap();
     assert_eq!(result.latency_us, Some(sum));
     assert!(phases.total_us >= sum);
-    assert!(phases.request_us > Some(0), "written after it was opened");
 }
 
 /// The runtime's clock stands still but for timers that are waited for.

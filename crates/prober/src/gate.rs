@@ -155,5 +155,8 @@ mod tests {
         let spread = delays(&mut job);
         assert!(spread.len() > 200, "{}", spread.len());
         assert!(spread.iter().all(|ms| (0..=300).contains(ms)));
+        job.not_after = job.scheduled_at + TimeDelta::milliseconds(10);
+        let spread = delays(&mut job);
+        assert_eq!(spread.last(), Some(&10), "none is stale by its jitter");
     }
 }

@@ -76,12 +76,12 @@ impl TestDb {
         &self.db
     }
 
-    /// A connection from it.
+    /// A connection from it, however long others keep theirs on a busy machine.
     ///
     /// # Panics
     /// Where the database does not answer.
     pub async fn conn(&self) -> db::Connection {
-        self.db.conn().await.expect("the test database answers")
+        crate::eventually(|| self.db.conn()).await
     }
 
     /// A bare connection beside the pool, to look at rows and to change them behind the

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use testkit::eventually;
 use uuid::Uuid;
 
 use crate::client::{Answer, send};
@@ -52,29 +53,41 @@ impl Tenant {
         .expect("the api answers")
     }
 
+    /// The same, tried again while the api says that it is too busy: what a client does.
+    async fn insist(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        eventually(async || {
+            let answer = self.send(method.clone(), path, body.clone()).await;
+            match answer.status {
+                StatusCode::SERVICE_UNAVAILABLE => Err(answer),
+                _ => Ok(answer),
+            }
+        })
+        .await
+    }
+
     /// `GET`, which must succeed.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        self.send(Method::GET, path, None).await.expect(200)
+        self.insist(Method::GET, path, None).await.expect(200)
     }
 
     /// Creates a service from a JSON object that has at least `url`; gives back its id.
     pub(crate) async fn watch(&self, service: Value) -> String {
-        let created = self.create(service).await.expect(201);
+        let service = Some(named(service));
+        let created = self.insist(Method::POST, "/services", service).await;
+        let created = created.expect(201);
         created["id"].as_str().expect("an id").to_owned()
     }
 
     /// Tries to create a service; a name is filled in where none is given.
-    pub(crate) async fn create(&self, mut service: Value) -> Answer {
-        if service.get("name").is_none() {
-            service["name"] = json!("a service");
-        }
-        self.send(Method::POST, "/services", Some(service)).await
+    pub(crate) async fn create(&self, service: Value) -> Answer {
+        self.send(Method::POST, "/services", Some(named(service)))
+            .await
     }
 
     /// Changes a service, which must succeed.
     pub(crate) async fn change(&self, id: &str, change: Value) -> Value {
         let path = format!("/services/{id}");
-        self.send(Method::PATCH, &path, Some(change))
+        self.insist(Method::PATCH, &path, Some(change))
             .await
             .expect(200)
     }
@@ -101,4 +114,12 @@ impl Tenant {
             .map(|alert| (text(alert, "alert_type"), text(alert, "status")))
             .collect()
     }
+}
+
+/// A service with a name, a made-up one where none is given.
+fn named(mut service: Value) -> Value {
+    if service.get("name").is_none() {
+        service["name"] = json!("a service");
+    }
+    service
 }

@@ -95,6 +95,21 @@ fn a_result_is_remembered_after_its_batch_is_done_until_its_job_is_stale() {
 }
 
 #[test]
+fn a_result_outlives_its_batch_for_as_long_as_its_job_is_fresh_and_no_longer() {
+    let ledger = Ledger::new();
+    let mut fresh = job(1);
+    fresh.not_after = at(30);
+    ledger.admit("one", vec![fresh.clone()], at(0));
+    ledger.found(&result(1));
+    assert_eq!(ledger.confirmed([fresh.probe_id]), ["one"]);
+    for (seconds, sent_again) in [(12, 1), (25, 1), (40, 0)] {
+        let again = ledger.admit("again", vec![fresh.clone()], at(seconds));
+        assert_eq!(again.resend.len(), sent_again, "{seconds}");
+        ledger.confirmed([fresh.probe_id]);
+    }
+}
+
+#[test]
 fn one_probe_twice_in_a_batch_runs_once() {
     let ledger = Ledger::new();
     let admitted = ledger.admit("one", vec![job(1), job(1)], at(0));

@@ -93,6 +93,43 @@ async fn a_key_has_its_own_limit_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_place_that_becomes_free_goes_to_the_quickest_who_waits() {
+    let limit = KeyedLimit::new(4);
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(limit.enter("a", || Pace::Quick).await);
+    }
+    let mut slow = Box::pin(limit.enter("a", || Pace::Slow));
+    let mut new = Box::pin(limit.enter("a", || Pace::New));
+    let mut quick = Box::pin(limit.enter("a", || Pace::Quick));
+    assert!(poll!(&mut slow).is_pending());
+    assert!(poll!(&mut new).is_pending());
+    assert!(poll!(&mut quick).is_pending());
+    held.pop();
+    assert!(poll!(&mut slow).is_pending());
+    assert!(poll!(&mut new).is_pending());
+    let std::task::Poll::Ready(turn) = poll!(&mut quick) else {
+        panic!("not at once");
+    };
+    drop(turn);
+    assert!(poll!(&mut slow).is_pending());
+    assert!(poll!(&mut new).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_later_does_not_overtake_who_waits_at_the_same_pace() {
+    let limit = KeyedLimit::new(8);
+    let new = || Pace::New;
+    let held = [limit.enter("a", new).await, limit.enter("a", new).await];
+    let mut waiting = Box::pin(limit.enter("a", new));
+    assert!(poll!(&mut waiting).is_pending(), "two are young");
+    tokio::time::advance(SLOW_AFTER).await;
+    assert!(limit.try_enter("a", Pace::New).is_none(), "somebody waits");
+    assert!(limit.try_enter("a", Pace::Quick).is_some());
+    drop((waiting.await, held));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_as_new_and_turns_out_slow_makes_way() {
     let limit = KeyedLimit::new(8);
     let is_known = AtomicBool::new(false);

@@ -7,7 +7,8 @@ use bus::{Bus, Outgoing, Route, Subscription};
 use chrono::TimeDelta;
 use guard::AllowRule;
 use models::message::{JobBatch, ProbeJob, ResultBatch};
-use models::probe::{ErrorKind, Outcome, ProbeKind, ProbeResult, probe_id};
+use models::probe::{Answers, ErrorKind, Outcome, ProbeKind, ProbeResult, probe_id};
+use models::signature::Proof;
 use prober::Config;
 use runtime::env::{BrokerConfig, OpsConfig};
 use runtime::{Clock, Shutdown, Trigger};
@@ -16,6 +17,7 @@ use testkit::{FakeDns, Reply, TestVhost, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 
+use crate::support::authority::{Authority, Leaf};
 use crate::support::job;
 use crate::support::target::{OK, Target, read_head};
 
@@ -272,6 +274,23 @@ async fn a_stop_finishes_what_is_in_flight_and_leaves_what_has_not_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_an_authority_that_the_operator_trusts_is_good() {
+    let authority = Authority::new();
+    let leaf = Leaf {
+        from_days: -900,
+        to_days: 900,
+        ..Leaf::default()
+    };
+    let target = Target::tls(authority.server(&leaf)).await;
+    let roots = vec![authority.root.clone()];
+    let mut stage = Stage::with(|config| config.extra_roots = roots).await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    let result = stage.results(1).await.remove(0);
+    assert_eq!(result.outcome, Outcome::Up, "{:?}", result.error);
+    stage.stop_leaving(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_operator_closes_is_blocked_though_it_is_opened_as_well() {
     let dns = FakeDns::start().await;
     for name in ["a.closed.example", "open.example"] {
@@ -311,8 +330,18 @@ async fn an_avoided_prober_hands_a_confirm_back_three_times_and_then_runs_it_its
     let mut confirm = stage.job(&target, 2, 0);
     confirm.kind = ProbeKind::Confirm;
     confirm.avoid_prober = Some(prober.clone());
+    confirm.answers = Some(Answers {
+        kind: ProbeKind::Slot,
+        scheduled_at: confirm.scheduled_at - TimeDelta::seconds(1),
+    });
+    confirm.signature = Some("AAECAwQFBgcICQoLDA0ODw".to_owned().try_into().unwrap());
     stage.send(vec![confirm.clone()]).await;
     let own = stage.results(1).await.remove(0);
+    assert_eq!(
+        (&own.answers, own.proof),
+        (&confirm.answers, Proof::of(&confirm)),
+        "what the processor goes by"
+    );
     assert_eq!(
         (own.outcome, own.second_prober),
         (Outcome::Up, Some(false)),
@@ -348,6 +377,53 @@ async fn a_stop_leaves_what_waits_for_a_place() {
     assert_eq!(stage.results(1).await[0].config_version, 1);
     stage.stop_leaving(1).await;
     assert_eq!(target.connections(), 1, "its place came too late");
+}
+
+/// One job holds the only place of a limit; another one's freshness ends while it waits for it.
+async fn second_place(stage: &mut Stage) -> (Arc<Semaphore>, Target, ProbeJob) {
+    let gate = Arc::new(Semaphore::new(0));
+    let target = held(gate.clone()).await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    eventually(|| async { target.connections() == 1 }).await;
+    let mut waiting = stage.job(&target, 2, 0);
+    waiting.not_after = waiting.scheduled_at + TimeDelta::milliseconds(400);
+    stage.send(vec![waiting.clone()]).await;
+    (gate, target, waiting)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_no_place_of_his_tenant_in_time_is_stale_and_other_tenants_are_not_held_up() {
+    let mut stage = Stage::with(|config| config.per_tenant = 1).await;
+    let (gate, target, waiting) = second_place(&mut stage).await;
+    let mut others = stage.job(&target, 3, 0);
+    others.user_id = uuid::Uuid::from_u128(7).into();
+    stage.send(vec![others]).await;
+    eventually(|| async { target.connections() == 2 }).await;
+    eventually(|| async { stage.clock.now() > waiting.not_after }).await;
+    gate.add_permits(10);
+    let mut found: Vec<i32> = stage
+        .results(2)
+        .await
+        .iter()
+        .map(|r| r.config_version)
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [1, 3]);
+    stage.stop_leaving(0).await;
+    assert_eq!(target.connections(), 2, "the stale one was not run");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_no_place_at_his_address_in_time_is_nobody_s_failure() {
+    let mut stage = Stage::with(|config| config.per_address = 1).await;
+    let (gate, target, waiting) = second_place(&mut stage).await;
+    let result = stage.results(1).await.remove(0);
+    assert_eq!(result.probe_id, waiting.probe_id);
+    assert_eq!(result.outcome, Outcome::Inconclusive, "{result:?}");
+    assert_eq!(target.connections(), 1);
+    gate.add_permits(10);
+    assert_eq!(stage.results(1).await[0].outcome, Outcome::Up);
+    stage.stop_leaving(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

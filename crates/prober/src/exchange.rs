@@ -202,8 +202,8 @@ impl Exchange {
                 _ => Err(headers_too_large()),
             };
         }
-        if self.seen.bare_line_feed() {
-            return broken("a header line of the answer does not end with CR LF");
+        if let Some(failure) = self.broken_head() {
+            return Err(failure);
         }
         let has = |name| head.headers.contains_key(name);
         if has(header::CONTENT_LENGTH) && has(header::TRANSFER_ENCODING) {
@@ -212,11 +212,26 @@ impl Exchange {
         Ok(())
     }
 
+    /// What the lines of an HTTP/1 head gave away, whatever hyper made of them.
+    fn broken_head(&self) -> Option<Failure> {
+        let what = if self.seen.bare_line_feed() {
+            "a header line of the answer does not end with CR LF"
+        } else if self.seen.too_many_blank_lines() {
+            "the answer begins with blank lines"
+        } else {
+            return None;
+        };
+        Some(Failure::new(ErrorKind::HttpProtocol, what))
+    }
+
     /// The connection often knows better than the request why it broke.
     fn failure(&self, error: &hyper::Error) -> Failure {
         let is_http2 = matches!(self.sender, Sender::Http2(_));
         if is_http2 && self.seen.received() > u64::from(STORED_HEADER_LIST_BYTES) {
             return headers_too_large();
+        }
+        if let Some(failure) = self.broken_head() {
+            return failure;
         }
         match &self.driver.end {
             Some(Err(connection)) if error.is_canceled() || error.is_closed() => {

@@ -42,6 +42,7 @@ pub(crate) struct Seen {
     first_byte: AtomicU16,
     any_answer: AtomicBool,
     bare_line_feed: AtomicBool,
+    too_many_blank_lines: AtomicBool,
     last_write_us: AtomicU64,
     received: AtomicU64,
 }
@@ -56,6 +57,7 @@ impl Seen {
             first_byte: AtomicU16::new(NOTHING_YET),
             any_answer: AtomicBool::new(false),
             bare_line_feed: AtomicBool::new(false),
+            too_many_blank_lines: AtomicBool::new(false),
             last_write_us: AtomicU64::new(0),
             received: AtomicU64::new(0),
         }
@@ -79,6 +81,11 @@ impl Seen {
     /// Whether a line of an HTTP/1 head ended without its carriage return.
     pub(crate) fn bare_line_feed(&self) -> bool {
         self.bare_line_feed.load(Ordering::Relaxed)
+    }
+
+    /// Whether more than [`MAX_BLANK_LINES`] came before an HTTP/1 head.
+    pub(crate) fn too_many_blank_lines(&self) -> bool {
+        self.too_many_blank_lines.load(Ordering::Relaxed)
     }
 
     /// When the last byte of HTTP was handed to the socket.
@@ -192,15 +199,27 @@ impl<S: AsyncRead + Unpin> AsyncRead for Plain<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self
+            .head
+            .as_ref()
+            .is_some_and(|head| head.state.is_broken())
+        {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         let new = buf.filled().get(before..).unwrap_or_default();
         if !new.is_empty() {
             self.seen.any_answer.store(true, Ordering::Relaxed);
-            if let Some(head) = &mut self.head
-                && head.read(new) == HeadState::BareLineFeed
-            {
-                self.seen.bare_line_feed.store(true, Ordering::Relaxed);
+            match self.head.as_mut().map(|head| head.read(new)) {
+                Some(HeadState::BareLineFeed) => {
+                    self.seen.bare_line_feed.store(true, Ordering::Relaxed);
+                }
+                Some(HeadState::TooManyBlankLines) => {
+                    let seen = &self.seen.too_many_blank_lines;
+                    seen.store(true, Ordering::Relaxed);
+                }
+                _ => {}
             }
         }
         polled
@@ -237,6 +256,7 @@ struct HeadLines {
     previous: u8,
     line_length: usize,
     line: usize,
+    blank_lines: usize,
     is_interim: bool,
 }
 
@@ -246,7 +266,19 @@ enum HeadState {
     Reading,
     Done,
     BareLineFeed,
+    TooManyBlankLines,
 }
+
+impl HeadState {
+    /// Nothing that comes can make a good answer of it any more.
+    fn is_broken(self) -> bool {
+        matches!(self, Self::BareLineFeed | Self::TooManyBlankLines)
+    }
+}
+
+/// Blank lines that may come before a head. hyper skips them, but reads all of them anew with each piece that comes:
+/// a server that sends nothing else, in small pieces, would cost a probe a second of computing.
+const MAX_BLANK_LINES: usize = 4;
 
 /// Where the first digit of a status stands in `HTTP/1.1 200 OK`.
 const STATUS_AT: usize = 9;
@@ -280,8 +312,13 @@ impl HeadLines {
         self.line_length = 0;
         match (is_blank, self.line) {
             (false, line) => self.line = line.saturating_add(1),
-            (true, 0) => {} // nothing has begun
-            (true, _) if self.is_interim => (self.line, self.is_interim) = (0, false),
+            (true, 0) if self.blank_lines >= MAX_BLANK_LINES => {
+                self.state = HeadState::TooManyBlankLines;
+            }
+            (true, 0) => self.blank_lines = self.blank_lines.saturating_add(1),
+            (true, _) if self.is_interim => {
+                (self.line, self.blank_lines, self.is_interim) = (0, 0, false);
+            }
             (true, _) => self.state = HeadState::Done,
         }
     }
@@ -350,6 +387,8 @@ mod tests {
             state("HTTP/1.1 100 Go\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\na\n"),
             HeadState::Done
         );
+        assert_eq!(state(&"\r\n".repeat(4)), HeadState::Reading);
+        assert_eq!(state(&"\r\n".repeat(5)), HeadState::TooManyBlankLines);
         let mut lines = HeadLines::default();
         assert_eq!(lines.read(b"HTTP/1.1 200 OK\r"), HeadState::Reading);
         assert_eq!(

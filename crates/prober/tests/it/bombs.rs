@@ -57,6 +57,13 @@ async fn d14_endless_headers_are_too_large() {
 }
 
 #[tokio::test]
+async fn blank_lines_without_end_are_refused_after_a_few() {
+    let (target, _) = flooding(b"", b"\r\n".to_vec()).await;
+    let message = assert_down(&probe(&target, "/").await, ErrorKind::HttpProtocol);
+    assert_eq!(message, "the answer begins with blank lines");
+}
+
+#[tokio::test]
 async fn d15_an_endless_body_is_up_and_read_only_at_its_beginning() {
     let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n";
     let (target, taken) = flooding(huge, vec![b'x'; 64 * 1024]).await;

@@ -83,7 +83,7 @@ async fn another_status_than_expected_is_said_in_a_sentence() {
 #[tokio::test]
 async fn d18_every_odd_answer_has_its_own_reason_and_none_is_internal() {
     use ErrorKind::{BodyIncomplete, HttpProtocol, StatusMismatch};
-    let cases: [(&str, ErrorKind); 16] = [
+    let cases: [(&str, ErrorKind); 18] = [
         ("hello, this is not http\r\n\r\n", HttpProtocol),
         ("<html>0.9</html>", HttpProtocol),
         ("", HttpProtocol),
@@ -108,6 +108,14 @@ async fn d18_every_odd_answer_has_its_own_reason_and_none_is_internal() {
             HttpProtocol,
         ),
         ("HTTP/1.1 200 OK\nContent-Length: 0\n\n", HttpProtocol),
+        (
+            "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\nContent-Length: 0\n\n",
+            HttpProtocol,
+        ),
+        (
+            "\r\n\r\n\r\n\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            HttpProtocol,
+        ),
         (
             "HTTP/1.1 200 OK\r\nA: b\r\n folded\r\nContent-Length: 0\r\n\r\n",
             HttpProtocol,

@@ -20,9 +20,15 @@ pub(crate) struct Machines {
     programs: Vec<(&'static str, Program)>,
 }
 
+/// Servers for tests forget the last moment's commits when they are killed, and no product could
+/// keep its promises on that: a mail would go out twice, once by an alert that never was.
+const KEEPS_COMMITS: &str = "DO $$ BEGIN \
+    EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database()); END $$";
+
 impl Machines {
     pub(crate) async fn start(copies: &[(&'static str, usize)], plan: &Plan) -> Self {
         let (db, vhost) = tokio::join!(TestDb::new(), TestVhost::new());
+        db.execute(KEEPS_COMMITS).await;
         let resend = FakeResend::start().await;
         let mut settings = settings(
             &db,

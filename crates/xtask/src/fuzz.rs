@@ -16,8 +16,9 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::process::once;
 use crate::say;
 
-/// One input may take so many seconds: a hundred times what the slowest honest one takes.
-const INPUT_SECONDS: u32 = 10;
+/// One input may take so many seconds by the clock on the wall, on which a busy machine keeps a fuzzer waiting for more
+/// than a minute.
+const INPUT_SECONDS: u32 = 120;
 /// What a fuzzer may grow to. A probe is bounded; what grows is the fuzzer's own memory of inputs.
 const MEMORY_MIB: u32 = 2048;
 /// Longer inputs are not kept: the corpus is committed.

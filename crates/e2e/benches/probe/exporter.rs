@@ -7,7 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -21,6 +25,8 @@ const PROGRAM: &str = "prometheus-blackbox-exporter";
 const PROBES: u32 = 1_000;
 /// Probes at one time.
 const IN_FLIGHT: u32 = 16;
+
+type Client = Pool<HttpConnector, Empty<Bytes>>;
 
 #[derive(Debug)]
 pub(crate) struct Exporter {
@@ -69,16 +75,15 @@ impl Exporter {
     pub(crate) async fn round(&self, target: &Target, scheme: Scheme) -> f64 {
         let before = proc::cpu(self.child.id());
         let (next, port) = (Arc::new(AtomicU32::new(0)), self.port);
+        let client: Client = Pool::builder(TokioExecutor::new()).build_http();
         let mut workers = JoinSet::new();
         for _ in 0..IN_FLIGHT {
             let next = next.clone();
             let base = target.url(Answers::AtOnce(scheme), 0);
+            let client = client.clone();
             workers.spawn(async move {
-                let mut stream = TcpStream::connect(("127.0.0.1", port))
-                    .await
-                    .expect("it listens");
                 while next.fetch_add(1, Ordering::Relaxed) < PROBES {
-                    ask(&mut stream, &base).await;
+                    ask(&client, port, &base).await;
                 }
             });
         }
@@ -99,37 +104,11 @@ impl Drop for Exporter {
 }
 
 /// One probe over a connection that stays open, as Prometheus does it.
-async fn ask(stream: &mut TcpStream, url: &str) {
-    let request =
-        format!("GET /probe?module=probe&target={url} HTTP/1.1\r\nHost: exporter\r\n\r\n");
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("it listens");
-    let mut answer = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&answer);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| {
-                    line.to_ascii_lowercase()
-                        .strip_prefix("content-length:")
-                        .map(str::to_owned)
-                })
-                .and_then(|length| length.trim().parse::<usize>().ok());
-            let whole = match length {
-                Some(length) => body.len() >= length,
-                None => body.ends_with("0\r\n\r\n"),
-            };
-            if whole {
-                assert!(body.contains("probe_success 1"), "{body}");
-                return;
-            }
-        }
-        assert!(
-            stream.read_buf(&mut answer).await.expect("it answers") > 0,
-            "it hung up"
-        );
-    }
+async fn ask(client: &Client, port: u16, url: &str) {
+    let uri = format!("http://127.0.0.1:{port}/probe?module=probe&target={url}");
+    let answer = client.get(uri.parse().expect("a URI")).await;
+    let body = answer.expect("it answers").into_body().collect().await;
+    let body = body.expect("a whole answer").to_bytes();
+    let said = String::from_utf8_lossy(&body);
+    assert!(said.contains("\nprobe_success 1\n"), "{said}");
 }

@@ -155,7 +155,8 @@ fn database(r: &Reader<'_>) -> Option<db::Settings> {
         Ok(settings) => Some(
             settings
                 .application_name("pulsemon-api")
-                .max_connections(pool),
+                .max_connections(pool)
+                .one_plan(),
         ),
         Err(error) => r.refuse("DATABASE_URL", error.to_string()),
     }

@@ -28,11 +28,6 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const ENGLISH_MESSAGES: &str = "DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
      EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
-/// Every statement is prepared once per connection and finds its rows by an index whatever its parameters are, so one plan
-/// serves all. Left to choose, the server plans a statement over tables in parts (by day, week, month) anew at each call,
-/// because a plan for known days looks cheaper; with thirty parts that takes ten times as long as the rows themselves.
-const ONE_PLAN: &str = "SET plan_cache_mode = force_generic_plan";
-
 /// A handle to the database; cheap to clone, all clones share one pool.
 #[derive(Clone)]
 pub struct Db {
@@ -227,7 +222,6 @@ impl Opener {
             .await
             .map_err(|error| Error::Connect(error.to_string()))?;
         conn.batch_execute(ENGLISH_MESSAGES).await?;
-        conn.batch_execute(ONE_PLAN).await?;
         Ok(conn)
     }
 }

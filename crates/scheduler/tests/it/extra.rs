@@ -219,11 +219,12 @@ async fn a_region_that_takes_nothing_holds_up_no_other() {
     let service = calm(&rig).await;
     let mut config = rig.config();
     config.regions = vec!["default".into(), "full".into()];
+    // Before the queue is there: the broker sometimes loses a limit that is set while it makes the queue.
+    rig.vhost.limit_length("^probe-jobs.v1.full", 1).await;
     let running = rig.start_with(config);
     rig.caught_up().await;
     eventually(async || {
-        // Asked for again, by a publisher of its own: now and then the broker forgets the limit, or to tell who publishes already.
-        rig.vhost.limit_length("^probe-jobs.v1.full", 1).await;
+        // By a publisher of its own: who publishes already is not always told that the queue is full.
         let bus = rig.vhost.bus().await;
         let filler = Outgoing::bytes(Route::jobs("full"), "filler", b"{}".to_vec()).unwrap();
         let outcome = bus.publisher().publish_one(filler).await.unwrap();

@@ -136,7 +136,8 @@ impl Resolver {
             TargetHost::Literal(ip) => return judge_all(&[*ip], target.port(), policy),
             TargetHost::Name { name, is_local } => (name, *is_local),
         };
-        let lookup = self.lookup(name, is_local);
+        // Boxed: who asks for an address shall not carry the room for a lookup.
+        let lookup = Box::pin(self.lookup(name, is_local));
         let ips = tokio::time::timeout_at(deadline, lookup)
             .await
             .unwrap_or(Err(ResolveError::Timeout))?;

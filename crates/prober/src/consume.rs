@@ -1,24 +1,23 @@
 //! From a batch of jobs to results on their way: what is read, what is refused, what is run.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bus::{Delivery, Subscription};
 use chrono::TimeDelta;
 use models::message::{BadItem, JobBatch, ProbeJob};
-use models::probe::{Outcome, ProbeResult};
+use models::probe::ProbeResult;
 use runtime::{Clock, Shutdown};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::avoid;
-use crate::gate::{self, Entry, Gate, Place};
-use crate::ledger::{Ledger, Ticket};
-use crate::meters::Meters;
+use crate::gate::{self, Gate};
+use crate::lane;
+use crate::ledger::Ledger;
+use crate::metric::ProbeMetrics;
 use crate::offset::OffsetLearner;
 use crate::pace::History;
-use crate::panics;
 use crate::probe::Engine;
 use crate::recall;
 use crate::selfcheck::SelfCheck;
@@ -33,7 +32,7 @@ const MAX_AHEAD: TimeDelta = TimeDelta::minutes(10);
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) engine: Engine,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) ledger: Arc<Ledger<Delivery>>,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
@@ -41,7 +40,7 @@ pub(crate) struct Worker {
     pub(crate) offset: Mutex<OffsetLearner>,
     pub(crate) selfcheck: Arc<SelfCheck>,
     pub(crate) history: Arc<History>,
-    pub(crate) meters: Meters,
+    pub(crate) metrics: ProbeMetrics,
     /// Batches held at one time, as long as slow targets do not hold most of them.
     pub(crate) prefetch: u16,
 }
@@ -54,6 +53,7 @@ pub(crate) async fn run(
     results: mpsc::Sender<Arc<ProbeResult>>,
 ) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
+    tasks.spawn(lane::open(worker.clone(), results.clone(), tasks.clone()));
     let shutdown = worker.shutdown.clone();
     let mut standing = worker.selfcheck.standing();
     let mut prefetch = worker.prefetch;
@@ -86,6 +86,7 @@ pub(crate) async fn run(
             }
         }
     }
+    worker.gate.close();
     jobs.pause(); // and keep it: what has begun is acknowledged on its channel
     tasks.close();
     tasks.wait().await;
@@ -151,14 +152,12 @@ impl Worker {
             return;
         }
         let admitted = self.ledger.admit(delivery, jobs, self.clock.now());
-        for job in admitted.run {
-            tasks.spawn(self.clone().run_job(job, admitted.ticket, results.clone()));
-        }
+        self.gate.enter(admitted.run, admitted.ticket);
         if !admitted.resend.is_empty() {
             let results = results.clone();
             tasks.spawn(async move {
                 for result in admitted.resend {
-                    report(&results, result).await;
+                    lane::report(&results, result).await;
                 }
             });
         }
@@ -201,72 +200,6 @@ impl Worker {
             metrics::gauge!("pulsemon_prober_clock_offset_ms")
                 .set(learned.offset.num_milliseconds() as f64);
         }
-    }
-
-    /// One job from its gate to its result.
-    async fn run_job(
-        self: Arc<Self>,
-        job: ProbeJob,
-        ticket: Ticket,
-        results: mpsc::Sender<Arc<ProbeResult>>,
-    ) {
-        let entry = tokio::select! {
-            biased;
-            () = self.shutdown.requested() => return, // not begun: its batch goes back
-            entry = self.gate.enter(&job) => entry,
-        };
-        if !self.ledger.begin(job.probe_id, ticket) {
-            return; // its batch went back
-        }
-        let Entry::Go(place) = entry else {
-            metrics::counter!("pulsemon_prober_stale_jobs_total").increment(1);
-            bus::ack_all(self.ledger.skipped(job.probe_id)).await;
-            return;
-        };
-        let result = self.judged_probe(&job, place).await;
-        self.meters.end(&result);
-        let result = Arc::new(result);
-        self.ledger.found(&result);
-        report(&results, result).await;
-    }
-
-    /// A probe whose result this prober can vouch for, or else an inconclusive one.
-    async fn judged_probe(&self, job: &ProbeJob, place: Place) -> ProbeResult {
-        if self.selfcheck.forbids(job) {
-            return self.untrusted(job);
-        }
-        let begun = Instant::now();
-        let result = tokio::select! {
-            biased;
-            () = self.selfcheck.failed() => return self.untrusted(job),
-            result = self.probe(job) => result,
-        };
-        drop(place); // a result that waits to be vouched for keeps nobody from being probed
-        let ran = (begun, Instant::now());
-        if self.selfcheck.judge(job, &result, ran).await {
-            result
-        } else {
-            self.untrusted(job)
-        }
-    }
-
-    async fn probe(&self, job: &ProbeJob) -> ProbeResult {
-        let started_at = self.clock.now();
-        let _in_flight = self.meters.begin(job, started_at);
-        let finding = panics::caught(job, self.engine.probe(job, started_at)).await;
-        let result = finding.into_result(job, started_at, &self.prober);
-        if result.outcome != Outcome::Inconclusive {
-            let took = Duration::from_micros(result.phases.total_us.into());
-            self.history.took(self.history.tag(job), took);
-        }
-        result
-    }
-}
-
-/// Closed only when the reporter has given up at the drain deadline; the batch comes again then.
-async fn report(results: &mpsc::Sender<Arc<ProbeResult>>, result: Arc<ProbeResult>) {
-    if results.send(result).await.is_err() {
-        tracing::warn!("a result came after the deadline; its job will come again");
     }
 }
 

@@ -1,16 +1,27 @@
-//! When a probe may start, and how many run at one time.
+//! When a probe may start: first its moment must have come, then its tenant must have a place for it, then the pool. In
+//! this order nobody holds a place of the pool while waiting.
+//!
+//! A job that waits is an entry here and no task of its own: thousands may be early, and only those that run need room
+//! for a probe.
 
-use std::sync::Arc;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 use models::Time;
-use models::id::UserId;
 use models::message::ProbeJob;
 use models::probe::ProbeKind;
 use runtime::Clock;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::limits::{KeyedLimit, Turn};
-use crate::pace::History;
+use crate::ledger::Ticket;
+use crate::pace::{History, Pace, Tag};
+use state::{Ready, State};
+
+#[cfg(test)]
+use crate::limits::LOOK_AGAIN;
 
 /// First probes start up to so much later: a tenant who creates a hundred services at once is no flood to their server.
 const FIRST_JITTER_MS: u128 = 300;
@@ -20,28 +31,40 @@ const FIRST_JITTER_MS: u128 = 300;
 pub(crate) struct Gate {
     clock: Clock,
     history: Arc<History>,
-    per_tenant: KeyedLimit<UserId>,
-    pool: KeyedLimit<Everybody>,
+    state: Mutex<State>,
+    /// Something may start, or has to be looked at earlier than was planned.
+    changed: Notify,
 }
 
-/// The one key of the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Everybody;
+/// A job at the gate.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) job: ProbeJob,
+    pub(crate) ticket: Ticket,
+    pub(crate) tag: Tag,
+}
 
 /// What the gate says to a job.
 #[derive(Debug)]
-pub(crate) enum Entry {
-    /// Start now; the place is given back when this is dropped.
-    Go(Place),
+pub(crate) enum Turn {
+    /// Start now.
+    Go(Started),
     /// Too late: the slot is missed rather than probed late.
-    Stale,
+    Stale(Box<Waiting>),
 }
 
-/// A place in the pool.
+/// A job that may start.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) waiting: Box<Waiting>,
+    pub(crate) place: Place,
+}
+
+/// A place in the pool and one of its tenant; both are given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
-    _pool: Turn<Everybody>,
-    _tenant: Turn<UserId>,
+    gate: Arc<Gate>,
+    held: Option<state::Places>,
 }
 
 impl Gate {
@@ -54,43 +77,113 @@ impl Gate {
         Self {
             clock,
             history,
-            per_tenant: KeyedLimit::new(per_tenant),
-            pool: KeyedLimit::new(pool_size),
+            state: Mutex::new(State::new(pool_size, per_tenant)),
+            changed: Notify::new(),
         }
     }
 
     /// Whether a probe of a quick target would start at once, as far as the pool goes.
     pub(crate) fn has_room(&self) -> bool {
-        self.pool.has_room(&Everybody)
+        self.lock().has_room()
     }
 
-    /// Waits for the job's moment, then for a place of its tenant, then for one of the pool: in this order nobody
-    /// holds a place of the pool while waiting. No longer than the job is fresh: until then its whole batch, and with
-    /// it a part of the prefetch, is held. Cancel safe.
-    pub(crate) async fn enter(&self, job: &ProbeJob) -> Entry {
-        if self.clock.now() > job.not_after {
-            return Entry::Stale;
+    /// Jobs that came in together. They come out of [`Gate::next`] or [`Place::pass_on`], each once, unless the gate closes.
+    pub(crate) fn enter(&self, jobs: Vec<ProbeJob>, ticket: Ticket) {
+        let mut state = self.lock();
+        for job in jobs {
+            let (moment, tag) = (starts_at(&job), self.history.tag(&job));
+            let waiting = Box::new(Waiting { job, ticket, tag });
+            state.expect(moment, waiting);
         }
-        self.clock.sleep_until(starts_at(job)).await;
-        let tag = self.history.tag(job);
-        let pace = || self.history.pace(tag);
-        let places = async {
-            let tenant = self.per_tenant.enter(job.user_id, pace).await;
-            let pool = self.pool.enter(Everybody, pace).await;
-            Place {
-                _pool: pool,
-                _tenant: tenant,
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Lets nobody in any more: what has not begun never will.
+    pub(crate) fn close(&self) {
+        self.lock().close();
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next job that may start, or is too late; `None` once the gate is closed. For one caller at a time.
+    /// Cancel safe.
+    pub(crate) async fn next(self: &Arc<Self>) -> Option<Turn> {
+        loop {
+            let wake_at = {
+                let mut state = self.lock();
+                if state.is_closed() {
+                    return None;
+                }
+                state.advance(self.clock.now(), Instant::now(), &self.pace());
+                match state.next() {
+                    Some(Ready::Go(waiting, held)) => {
+                        return Some(Turn::Go(self.started(waiting, held)));
+                    }
+                    Some(Ready::Stale(waiting)) => return Some(Turn::Stale(waiting)),
+                    None => state.wake_at(),
+                }
+            };
+            let moment = async {
+                match wake_at {
+                    Some(moment) => self.clock.sleep_until(moment).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = moment => {}
             }
-        };
-        let place = tokio::select! {
-            biased;
-            place = places => place,
-            () = self.clock.sleep_until(job.not_after) => return Entry::Stale,
-        };
-        if self.clock.now() > job.not_after {
-            return Entry::Stale;
         }
-        Entry::Go(place)
+    }
+
+    fn started(self: &Arc<Self>, waiting: Box<Waiting>, held: state::Places) -> Started {
+        let place = Place {
+            gate: self.clone(),
+            held: Some(held),
+        };
+        Started { waiting, place }
+    }
+
+    /// How the target of a job is expected to answer.
+    fn pace(&self) -> impl Fn(&Waiting) -> Pace {
+        |waiting| self.history.pace(waiting.tag)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// How its target was expected to answer when it got the place.
+    pub(crate) fn pace(&self) -> Pace {
+        self.held.as_ref().map_or(Pace::New, state::Places::pace)
+    }
+
+    /// Gives the place back; who has it next, if that is known at once.
+    pub(crate) fn pass_on(mut self) -> Option<Started> {
+        let held = self.held.take()?;
+        let gate = self.gate.clone();
+        let mut state = gate.lock();
+        state.leave(held, gate.clock.now(), Instant::now(), &gate.pace());
+        let next = state.next_to_go();
+        if state.has_next() {
+            gate.changed.notify_one();
+        }
+        let (waiting, held) = next?;
+        Some(gate.started(waiting, held))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(held) = self.held.take() else {
+            return; // passed on
+        };
+        let gate = &self.gate;
+        gate.lock()
+            .leave(held, gate.clock.now(), Instant::now(), &gate.pace());
+        gate.changed.notify_one();
     }
 }
 
@@ -113,50 +206,4 @@ pub(crate) fn starts_at(job: &ProbeJob) -> Time {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_job_that_finds_no_place_while_it_is_fresh_is_stale_at_once_then() {
-        let clock = Clock::system();
-        let gate = Gate::new(clock.clone(), Arc::default(), 1, 1);
-        let mut job = crate::consume::tests::job();
-        job.scheduled_at = clock.now();
-        job.not_after = clock.now() + TimeDelta::seconds(5);
-        let held = gate.enter(&job).await;
-        assert!(matches!(held, Entry::Go(_)));
-        assert!(matches!(gate.enter(&job).await, Entry::Stale));
-        assert!(clock.now() >= job.not_after);
-    }
-
-    #[test]
-    fn the_prefetch_grows_only_while_it_is_tight_and_probes_could_run() {
-        assert_eq!(widened(8, 5, true), None);
-        assert_eq!(widened(8, 6, true), Some(16));
-        assert_eq!(widened(8, 6, false), None, "another prober may have room");
-        assert_eq!(widened(800, 800, true), Some(1000));
-        assert_eq!(widened(1000, 1000, true), None);
-    }
-
-    #[test]
-    fn only_first_probes_are_spread_and_over_no_more_than_300_ms() {
-        let mut job = crate::consume::tests::job();
-        let delays = |job: &mut ProbeJob| {
-            let delay = |n: u128| {
-                job.probe_id = uuid::Uuid::from_u128(n * 0x9e37_79b9_7f4a_7c15).into();
-                (starts_at(job) - job.scheduled_at).num_milliseconds()
-            };
-            (0..1000)
-                .map(delay)
-                .collect::<std::collections::BTreeSet<_>>()
-        };
-        assert_eq!(delays(&mut job).into_iter().collect::<Vec<_>>(), [0]);
-        job.kind = ProbeKind::First;
-        let spread = delays(&mut job);
-        assert!(spread.len() > 200, "{}", spread.len());
-        assert!(spread.iter().all(|ms| (0..=300).contains(ms)));
-        job.not_after = job.scheduled_at + TimeDelta::milliseconds(10);
-        let spread = delays(&mut job);
-        assert_eq!(spread.last(), Some(&10), "none is stale by its jitter");
-    }
-}
+mod tests;

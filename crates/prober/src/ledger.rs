@@ -3,7 +3,8 @@
 //! A batch is done when the last of its results is confirmed (or its job was stale). A batch that comes again, because
 //! its connection was lost, finds what was already probed: it is sent again and not probed again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use models::Time;
@@ -28,7 +29,10 @@ struct Inner<D> {
 #[derive(Debug)]
 struct Batch<D> {
     delivery: D,
-    waiting: HashSet<ProbeId>,
+    /// Each once.
+    probes: Vec<ProbeId>,
+    /// How many of them have no confirmed result yet.
+    waiting: usize,
     /// One of its probes has begun, or was settled: then it can't be another prober's any more.
     has_begun: bool,
 }
@@ -88,35 +92,42 @@ impl<D> Ledger<D> {
         }
         let number = inner.next_batch;
         inner.next_batch = inner.next_batch.wrapping_add(1);
-        let probes: HashSet<ProbeId> = jobs.iter().map(|job| job.probe_id).collect();
         let mut admitted = Admitted {
             run: Vec::with_capacity(jobs.len()),
             ticket: Ticket(number),
             resend: Vec::new(),
             done: None,
         };
+        let mut probes = Vec::with_capacity(jobs.len());
         let mut has_begun = false;
         for job in jobs {
-            if let Some(known) = inner.probes.get_mut(&job.probe_id) {
-                has_begun = true;
-                known.batches.push(number);
-                admitted.resend.extend(known.found.clone());
-                continue;
+            match inner.probes.entry(job.probe_id) {
+                Entry::Occupied(known) => {
+                    has_begun = true;
+                    let known = known.into_mut();
+                    admitted.resend.extend(known.found.clone());
+                    if known.batches.last() == Some(&number) {
+                        continue; // twice in one batch
+                    }
+                    known.batches.push(number);
+                    probes.push(job.probe_id);
+                }
+                Entry::Vacant(unknown) => {
+                    unknown.insert(Known {
+                        found: None,
+                        batches: vec![number],
+                        ticket: Ticket(number),
+                        not_after: job.not_after,
+                    });
+                    probes.push(job.probe_id);
+                    admitted.run.push(job);
+                }
             }
-            inner.probes.insert(
-                job.probe_id,
-                Known {
-                    found: None,
-                    batches: vec![number],
-                    ticket: Ticket(number),
-                    not_after: job.not_after,
-                },
-            );
-            admitted.run.push(job);
         }
         let batch = Batch {
             delivery,
-            waiting: probes,
+            waiting: probes.len(),
+            probes,
             has_begun,
         };
         inner.batches.insert(number, batch);
@@ -151,7 +162,7 @@ impl<D> Ledger<D> {
             batches.extract_if(|_, batch| !batch.has_begun && may_return(&batch.delivery));
         let mut deliveries = Vec::new();
         for (number, batch) in returned {
-            for probe in batch.waiting {
+            for probe in batch.probes {
                 // Nobody else waits for it: a second batch with it would have begun.
                 if probes
                     .get(&probe)
@@ -211,8 +222,8 @@ impl<D> Inner<D> {
             let Some(batch) = self.batches.get_mut(&number) else {
                 continue;
             };
-            batch.waiting.remove(&probe);
-            if batch.waiting.is_empty()
+            batch.waiting = batch.waiting.saturating_sub(1);
+            if batch.waiting == 0
                 && let Some(batch) = self.batches.remove(&number)
             {
                 done.push(batch.delivery);

@@ -14,10 +14,12 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod gate;
+mod lane;
 mod ledger;
 mod limits;
+mod line;
 mod meter;
-mod meters;
+mod metric;
 mod offset;
 mod pace;
 mod panics;
@@ -30,6 +32,7 @@ mod selfcheck;
 mod stopwatch;
 mod tls;
 mod trip;
+mod used;
 mod verdict;
 
 pub use config::Config;

@@ -1,16 +1,7 @@
-//! How many probes may run at one time: in all, for one tenant, to one address. A part of every limit is kept for
-//! targets that answer quickly.
-//!
-//! | pace | may enter while |
-//! |---|---|
-//! | quick | any place is free |
-//! | new | an eighth is free, and fewer than a quarter are new ones of the last second: the others have shown by then how they are |
-//! | slow | a quarter is free |
-//!
-//! So dead targets fill three quarters at most, whoever they belong to. New and slow ones that hold less than a quarter of
-//! the places may always enter where one is free: quick ones do not shut them out.
+//! How many probes may run at one time to one address: a limit of the same size for every key, whose places are waited
+//! for. What [`crate::gate`] lets in comes here with its connections.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,181 +9,98 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::pace::{Pace, SLOW_AFTER};
+use crate::line::{Called, Held, Line};
+use crate::pace::Pace;
 
-/// How often who waits looks whether its pace is known by now, or new ones have grown old.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// Who holds places of one limit.
-#[derive(Debug, Default)]
-struct Used {
-    total: usize,
-    /// Of them, new or slow when they entered.
-    doubtful: usize,
-    /// When the new ones of the last [`SLOW_AFTER`] entered, in order.
-    young: VecDeque<Instant>,
-}
-
-impl Used {
-    fn admits(&self, pace: Pace, limit: usize) -> bool {
-        let below = |used: usize, eighths: usize| used < (limit * eighths).div_ceil(8);
-        let is_fair = self.doubtful < limit.div_ceil(4);
-        below(self.total, 8)
-            && match pace {
-                Pace::Quick => true,
-                Pace::New => below(self.young.len(), 2) && (below(self.total, 7) || is_fair),
-                Pace::Slow => below(self.total, 6) || is_fair,
-            }
-    }
-
-    fn enter(&mut self, pace: Pace, now: Instant) {
-        self.total += 1;
-        if pace != Pace::Quick {
-            self.doubtful += 1;
-        }
-        if pace == Pace::New {
-            self.young.push_back(now);
-        }
-    }
-
-    fn leave(&mut self, pace: Pace, entered: Instant) {
-        self.total = self.total.saturating_sub(1);
-        if pace != Pace::Quick {
-            self.doubtful = self.doubtful.saturating_sub(1);
-        }
-        if pace == Pace::New
-            && let Some(at) = self.young.iter().position(|young| *young == entered)
-        {
-            self.young.remove(at);
-        }
-    }
-
-    fn grow_old(&mut self, now: Instant) {
-        let is_old = |young: &Instant| now.saturating_duration_since(*young) >= SLOW_AFTER;
-        while self.young.front().is_some_and(is_old) {
-            self.young.pop_front();
-        }
-    }
-}
+/// How often new and slow ones that wait look whether their pace is known by now, or new ones have grown old. Quick ones
+/// wait for a place and for nothing else.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// One limit.
 #[derive(Debug)]
-struct Limit {
-    places: usize,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    used: Used,
-    quick: VecDeque<oneshot::Sender<Held>>,
-    new: VecDeque<oneshot::Sender<Held>>,
-    slow: VecDeque<oneshot::Sender<Held>>,
-}
-
-impl Inner {
-    fn queue(&mut self, pace: Pace) -> &mut VecDeque<oneshot::Sender<Held>> {
-        match pace {
-            Pace::Quick => &mut self.quick,
-            Pace::New => &mut self.new,
-            Pace::Slow => &mut self.slow,
-        }
-    }
-}
+struct Limit(Mutex<Line<oneshot::Sender<Place>>>);
 
 /// A place of one limit; given back when dropped.
 #[derive(Debug)]
-struct Held {
+struct Place {
     limit: Arc<Limit>,
-    pace: Pace,
-    entered: Instant,
+    held: Held,
 }
 
-impl Drop for Held {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.limit.lock().used.leave(self.pace, self.entered);
+        self.limit.line().leave(self.held);
         self.limit.grant();
     }
 }
 
 impl Limit {
     fn new(places: usize) -> Self {
-        Self {
-            places,
-            inner: Mutex::default(),
-        }
+        Self(Mutex::new(Line::new(places)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn line(&self) -> MutexGuard<'_, Line<oneshot::Sender<Place>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(self: &Arc<Self>, held: Held) -> Place {
+        Place {
+            limit: self.clone(),
+            held,
+        }
     }
 
     /// A place at once, or a turn in the queue.
-    fn ask(self: &Arc<Self>, pace: Pace) -> Result<Held, oneshot::Receiver<Held>> {
+    fn ask(self: &Arc<Self>, pace: Pace) -> Result<Place, oneshot::Receiver<Place>> {
         let now = Instant::now();
-        let mut inner = self.lock();
-        inner.used.grow_old(now);
-        let is_first = inner.queue(pace).iter().all(oneshot::Sender::is_closed);
-        if is_first && inner.used.admits(pace, self.places) {
-            inner.used.enter(pace, now);
-            return Ok(self.held(pace, now));
+        let mut line = self.line();
+        line.forget_first(pace, oneshot::Sender::is_closed);
+        if let Some(held) = line.try_enter(pace, now) {
+            return Ok(self.place(held));
         }
         let (sender, receiver) = oneshot::channel();
-        inner.queue(pace).push_back(sender);
+        line.wait(pace, sender);
         Err(receiver)
     }
 
-    fn held(self: &Arc<Self>, pace: Pace, entered: Instant) -> Held {
-        Held {
-            limit: self.clone(),
-            pace,
-            entered,
-        }
-    }
-
-    /// Gives what is free to those who wait, the quickest first.
+    /// Gives what is free to those who wait.
     fn grant(self: &Arc<Self>) {
         let now = Instant::now();
         let mut granted = Vec::new();
         {
-            let mut inner = self.lock();
-            inner.used.grow_old(now);
-            for pace in [Pace::Quick, Pace::New, Pace::Slow] {
-                while inner.used.admits(pace, self.places) {
-                    let Some(waiting) = inner.queue(pace).pop_front() else {
-                        break;
-                    };
-                    if !waiting.is_closed() {
-                        inner.used.enter(pace, now);
-                        granted.push((waiting, self.held(pace, now)));
-                    }
+            let mut line = self.line();
+            let here =
+                |waiting: &oneshot::Sender<Place>, pace| (!waiting.is_closed()).then_some(pace);
+            while let Some(called) = line.call(now, here) {
+                if let Called::Enters(waiting, held) = called {
+                    granted.push((waiting, self.place(held)));
                 }
             }
         }
-        for (waiting, held) in granted {
-            drop(waiting.send(held)); // who has gone meanwhile gives it back by that
+        for (waiting, place) in granted {
+            drop(waiting.send(place)); // who has gone meanwhile gives it back by that
         }
     }
 
     /// A place, in order of asking within a pace. `pace` is asked again while it waits. Cancel safe.
-    async fn enter(self: &Arc<Self>, pace: impl Fn() -> Pace) -> Held {
+    async fn enter(self: &Arc<Self>, pace: impl Fn() -> Pace) -> Place {
         loop {
             let asked_as = pace();
             let mut turn = match self.ask(asked_as) {
-                Ok(held) => return held,
+                Ok(place) => return place,
                 Err(turn) => turn,
             };
             if asked_as == Pace::Quick {
-                // It waits for a place and nothing else, and whoever gives one back grants it.
+                // Whoever gives a place back grants it.
                 match turn.await {
-                    Ok(held) if pace() == asked_as => return held,
+                    Ok(place) if pace() == asked_as => return place,
                     _ => continue,
                 }
             }
             while pace() == asked_as {
                 match timeout(LOOK_AGAIN, &mut turn).await {
                     // It may be known by now: then the place is another's.
-                    Ok(Ok(held)) if pace() == asked_as => return held,
+                    Ok(Ok(place)) if pace() == asked_as => return place,
                     Ok(_) => break,
                     Err(_elapsed) => self.grant(),
                 }
@@ -215,7 +123,7 @@ type Keys<K> = HashMap<K, Arc<Limit>>;
 pub(crate) struct Turn<K: Eq + Hash> {
     key: K,
     keys: Arc<Mutex<Keys<K>>>,
-    held: Option<Held>,
+    place: Option<Place>,
 }
 
 impl<K: Clone + Eq + Hash> KeyedLimit<K> {
@@ -230,7 +138,7 @@ impl<K: Clone + Eq + Hash> KeyedLimit<K> {
     pub(crate) fn try_enter(&self, key: K, pace: Pace) -> Option<Turn<K>> {
         let mut turn = self.turn(key.clone(), None);
         let limit = self.limit(&key);
-        turn.held = Some(limit.ask(pace).ok()?);
+        turn.place = Some(limit.ask(pace).ok()?);
         Some(turn)
     }
 
@@ -239,14 +147,8 @@ impl<K: Clone + Eq + Hash> KeyedLimit<K> {
         // First, so that a key is forgotten also when this is cancelled.
         let mut turn = self.turn(key.clone(), None);
         let limit = self.limit(&key);
-        turn.held = Some(limit.enter(pace).await);
+        turn.place = Some(limit.enter(pace).await);
         turn
-    }
-
-    /// Whether a quick one would get a place at once.
-    pub(crate) fn has_room(&self, key: &K) -> bool {
-        let limit = lock(&self.keys).get(key).cloned();
-        limit.is_none_or(|limit| limit.lock().used.admits(Pace::Quick, limit.places))
     }
 
     fn limit(&self, key: &K) -> Arc<Limit> {
@@ -256,18 +158,18 @@ impl<K: Clone + Eq + Hash> KeyedLimit<K> {
             .clone()
     }
 
-    fn turn(&self, key: K, held: Option<Held>) -> Turn<K> {
+    fn turn(&self, key: K, place: Option<Place>) -> Turn<K> {
         Turn {
             key,
             keys: self.keys.clone(),
-            held,
+            place,
         }
     }
 }
 
 impl<K: Eq + Hash> Drop for Turn<K> {
     fn drop(&mut self) {
-        self.held = None;
+        self.place = None;
         let mut keys = lock(&self.keys);
         // Counted under the lock, so nobody can be between finding the limit and holding it.
         if keys

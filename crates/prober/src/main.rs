@@ -1,9 +1,5 @@
 //! The prober's program.
 
-/// Requests and probes are many short-lived allocations on several threads, a tenth of their CPU with the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> std::process::ExitCode {
     runtime::process::main("pulsemon-prober", prober::Config::from_env, prober::run)
 }

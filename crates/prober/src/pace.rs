@@ -147,7 +147,7 @@ impl Seen {
 }
 
 /// Scheme, host and port, as the URL spells them.
-fn origin(url: &str) -> &str {
+pub(crate) fn origin(url: &str) -> &str {
     let host_at = url.find("://").map_or(0, |at| at + 3);
     let path_at = url.get(host_at..).and_then(|rest| rest.find(['/', '?']));
     let end = path_at.map_or(url.len(), |at| host_at + at);

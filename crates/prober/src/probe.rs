@@ -14,13 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use crate::cert;
 use crate::exchange::{Exchange, Head, Protocol};
 use crate::limits::{KeyedLimit, Turn};
 use crate::meter::{Raw, Seen};
-use crate::pace::{History, OnWire, Tag};
+use crate::pace::{History, OnWire, Pace, Tag};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::stopwatch::Phase;
 use crate::tls::{SeenChain, Tls};
@@ -36,6 +37,38 @@ pub struct Engine {
     user_agent: String,
     per_address: KeyedLimit<IpAddr>,
     history: Arc<History>,
+}
+
+/// How a probe gets from a URL to the head of its answer.
+pub(crate) trait Road: Send {
+    /// One request, from DNS to the head of its answer.
+    fn hop(
+        &mut self,
+        url: &Url,
+        target: &Target,
+        redirects: usize,
+        trip: &mut Trip<'_>,
+    ) -> impl Future<Output = Result<Answer, Failure>> + Send;
+}
+
+/// The one that leads to the target.
+struct Network<'a>(&'a Engine);
+
+impl Road for Network<'_> {
+    async fn hop(
+        &mut self,
+        url: &Url,
+        target: &Target,
+        redirects: usize,
+        trip: &mut Trip<'_>,
+    ) -> Result<Answer, Failure> {
+        let Self(engine) = self;
+        let addrs = engine.resolve(target, redirects, trip).await?;
+        let (tcp, place) = engine.connect(addrs, target.port(), trip).await?;
+        let mut answer = engine.converse(tcp, url, target, redirects, trip).await?;
+        answer.place = Some(place);
+        Ok(answer)
+    }
 }
 
 /// Settings of an [`Engine`].
@@ -74,32 +107,49 @@ impl Engine {
 
     /// Runs one probe; `now` is the product's time, which certificates are judged by.
     pub async fn probe(&self, job: &ProbeJob, now: Time) -> Finding {
-        let mut trip = Trip::start(job, now);
-        let verdict = self.travel(&mut trip).await;
+        let tag = self.history.tag(job);
+        let known = (tag, self.history.pace(tag));
+        self.probe_known(job, known, now).await
+    }
+
+    /// [`Engine::probe`] of a job that is `known` by this, and how it is expected to answer.
+    pub(crate) async fn probe_known(
+        &self,
+        job: &ProbeJob,
+        known: (Tag, Pace),
+        now: Time,
+    ) -> Finding {
+        let mut trip = Trip::start(job, known, now);
+        let verdict = self.travel(&mut Network(self), &mut trip).await;
         trip.finish(verdict)
     }
 
-    async fn travel(&self, trip: &mut Trip<'_>) -> Result<(), Failure> {
+    /// From hop to hop over `road`, to the answer that counts.
+    pub(crate) async fn travel(
+        &self,
+        road: &mut impl Road,
+        trip: &mut Trip<'_>,
+    ) -> Result<(), Failure> {
         let job = trip.job;
         let follows = job.follow_redirects && !(300..400).contains(&job.expected_status);
         let mut url = Url::parse(&job.url)
             .map_err(|_unparsable| Failure::internal("its URL can't be read"))?;
         for redirects in 0..=MAX_REDIRECTS {
             let target = self.judge(&url, redirects)?;
-            let hop = Box::pin(self.hop(&url, &target, redirects, trip)).await;
-            let mut hop = hop.map_err(|failure| {
+            // In two statements: a future that is made where it is awaited stays a part of who awaits it.
+            let hop = Box::pin(road.hop(&url, &target, redirects, trip));
+            let mut answer = hop.await.map_err(|failure| {
                 trip.forget_answer_before(&failure);
                 failure.after_redirects(redirects)
             })?;
-            let head = &hop.answer.head;
             let next = if follows {
-                redirect::next(&url, head.status, &head.headers)?
+                redirect::next(&url, answer.head.status, &answer.head.headers)?
             } else {
                 None
             };
             match next {
                 Some(next) => url = next,
-                None => return hop.answer.settle(job, trip.deadline).await,
+                None => return answer.settle(job, trip.deadline).await,
             }
         }
         Err(Failure::too_many_redirects())
@@ -112,23 +162,6 @@ impl Engine {
                 0 => Failure::blocked(),
                 _ => Failure::redirect_blocked(Some(&refusal)),
             }
-        })
-    }
-
-    /// One request, from DNS to the head of its answer.
-    async fn hop(
-        &self,
-        url: &Url,
-        target: &Target,
-        redirects: usize,
-        trip: &mut Trip<'_>,
-    ) -> Result<Hop, Failure> {
-        let addrs = self.resolve(target, redirects, trip).await?;
-        let (tcp, place) = self.connect(addrs, target.port(), trip).await?;
-        let answer = self.converse(tcp, url, target, redirects, trip).await?;
-        Ok(Hop {
-            answer,
-            _place: place,
         })
     }
 
@@ -146,7 +179,9 @@ impl Engine {
         match target.scheme() {
             Scheme::Http => self.ask(raw, Protocol::Http1, seen, url, trip).await,
             Scheme::Https => {
-                let (stream, protocol) = self.encrypt(raw, target, redirects == 0, trip).await?;
+                // Boxed: who asks in the clear shall not carry the room for a handshake.
+                let encrypting = Box::pin(self.encrypt(raw, target, redirects == 0, trip));
+                let (stream, protocol) = encrypting.await?;
                 self.ask(stream, protocol, seen, url, trip).await
             }
         }
@@ -169,7 +204,11 @@ impl Engine {
             Ok(head) => {
                 trip.watch.lap_at(Phase::FirstByte, head.at);
                 trip.status = Some(head.status.as_u16());
-                Ok(Answer { head, exchange })
+                Ok(Answer {
+                    head,
+                    exchange,
+                    place: None,
+                })
             }
             Err(failure) => {
                 trip.watch.lap(Phase::FirstByte);
@@ -211,10 +250,9 @@ impl Engine {
         port: u16,
         trip: &mut Trip<'_>,
     ) -> Result<(TcpStream, Place), Failure> {
-        let job = trip.job;
-        let tag = self.history.tag(job);
+        let (job, tag) = (trip.job, trip.tag);
         loop {
-            let mut first = self.wait_for_turn(&addrs, tag, trip).await?;
+            let mut first = self.wait_for_turn(&addrs, trip).await?;
             let on_wire = self.history.begin(tag);
             let enter = |addr: CheckedAddr| {
                 let key = addr.socket_addr().ip();
@@ -247,17 +285,17 @@ impl Engine {
     async fn wait_for_turn(
         &self,
         addrs: &[CheckedAddr],
-        tag: Tag,
         trip: &mut Trip<'_>,
     ) -> Result<Option<Turn<IpAddr>>, Failure> {
         let Some(first) = addrs.first() else {
             return Ok(None);
         };
         let key = first.socket_addr().ip();
-        let pace = || self.history.pace(tag);
-        if let Some(turn) = self.per_address.try_enter(key, pace()) {
+        if let Some(turn) = self.per_address.try_enter(key, trip.pace) {
             return Ok(Some(turn));
         }
+        let tag = trip.tag;
+        let pace = || self.history.pace(tag);
         trip.watch.skip();
         let turn = timeout_at(trip.stale_at(), self.per_address.enter(key, pace)).await;
         trip.deadline += trip.watch.skip();
@@ -271,7 +309,7 @@ impl Engine {
         target: &Target,
         is_own_host: bool,
         trip: &mut Trip<'_>,
-    ) -> Result<(tokio_rustls::client::TlsStream<Raw<S>>, Protocol), Failure> {
+    ) -> Result<(Box<TlsStream<Raw<S>>>, Protocol), Failure> {
         let host = target.host();
         let name = ServerName::try_from(host.clone()).map_err(|_unusable| {
             Failure::new(
@@ -298,7 +336,7 @@ impl Engine {
                     Some(b"h2") => Protocol::Http2,
                     _ => Protocol::Http1,
                 };
-                Ok((stream, protocol))
+                Ok((Box::new(stream), protocol))
             }
             Ok(Err(error)) => Err(presented
                 .zip(facts.as_mut())
@@ -354,16 +392,12 @@ struct Place {
     _on_wire: OnWire,
 }
 
-/// A hop whose answer has begun.
-struct Hop {
-    answer: Answer,
-    _place: Place,
-}
-
 /// An answer whose head has come.
 pub(crate) struct Answer {
     pub(crate) head: Head,
     exchange: Exchange,
+    /// Kept as long as the connection is.
+    place: Option<Place>,
 }
 
 impl Answer {

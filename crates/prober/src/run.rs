@@ -14,7 +14,7 @@ use crate::consume::{self, Worker};
 use crate::files;
 use crate::gate::Gate;
 use crate::ledger::Ledger;
-use crate::meters::Meters;
+use crate::metric::ProbeMetrics;
 use crate::offset::OffsetLearner;
 use crate::probe::{Engine, EngineConfig};
 use crate::publish::{QUEUE_LENGTH, Reporter};
@@ -94,8 +94,9 @@ fn worker(
 ) -> Arc<Worker> {
     let pool_size = files::make_room(config.pool_size);
     let history = engine.history();
+    let gate = Gate::new(clock.clone(), history.clone(), pool_size, config.per_tenant);
     let worker = Worker {
-        gate: Gate::new(clock.clone(), history.clone(), pool_size, config.per_tenant),
+        gate: Arc::new(gate),
         history,
         engine,
         ledger,
@@ -104,7 +105,7 @@ fn worker(
         prober: prober_id(&config.region),
         offset: Mutex::new(OffsetLearner::default()),
         selfcheck,
-        meters: Meters::new(),
+        metrics: ProbeMetrics::new(),
         prefetch: prefetch(pool_size),
     };
     tracing::info!(

@@ -4,6 +4,7 @@
 mod reference;
 mod rule;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+use crate::pace::origin;
 
 pub(crate) use reference::{MAX_URLS, Reference, policy};
 pub(crate) use rule::{Ruling, Standing, State, Trouble};
@@ -121,13 +124,6 @@ impl SelfCheck {
         }
     }
 
-    /// Resolves when this prober is no longer to be trusted. Cancel safe.
-    pub(crate) async fn failed(&self) {
-        let mut standing = self.standing.subscribe();
-        // The sender lives in `self`.
-        drop(standing.wait_for(Standing::is_failing).await);
-    }
-
     /// Whether a result counts. One that could be our own fault waits for a look at the reference; not for longer than
     /// [`PATIENCE`].
     pub(crate) async fn judge(
@@ -145,6 +141,9 @@ impl SelfCheck {
             Outcome::Inconclusive => self.wanted.notify_one(),
             Outcome::Up => self.note_lookup(job),
             Outcome::Down => {}
+        }
+        if self.standing.borrow().judge(begun, ended, doubt) == Ruling::Publish {
+            return true;
         }
         let mut standing = self.standing.subscribe();
         loop {
@@ -172,11 +171,27 @@ impl SelfCheck {
     }
 
     fn must_ask(&self, job: &ProbeJob) -> bool {
+        if names_an_address(&job.url) {
+            return false;
+        }
         Url::parse(&job.url)
             .ok()
             .and_then(|url| guard::judge_url(&url, &self.policy).ok())
             .is_some_and(|target| self.resolver.must_ask(&target))
     }
+}
+
+/// Resolves when a prober that stands so is no longer to be trusted. Cancel safe.
+pub(crate) async fn failed(standing: &mut watch::Receiver<Standing>) {
+    if standing.wait_for(Standing::is_failing).await.is_err() {
+        std::future::pending().await // nobody looks any more: the process ends
+    }
+}
+
+/// Whether the host is an address as everybody writes it. Most are told without reading the whole URL; the rest is judged.
+fn names_an_address(url: &str) -> bool {
+    let (_, authority) = origin(url).split_once("://").unwrap_or_default();
+    authority.parse::<IpAddr>().is_ok() || authority.parse::<SocketAddr>().is_ok()
 }
 
 fn tell(state: State, readiness: &Readiness) {

@@ -10,6 +10,7 @@ use models::signature::Proof;
 use tokio::time::Instant;
 
 use crate::meter::ReadBudget;
+use crate::pace::{Pace, Tag};
 use crate::stopwatch::{self, Stopwatch};
 use crate::verdict::Failure;
 
@@ -17,6 +18,9 @@ use crate::verdict::Failure;
 #[derive(Debug)]
 pub(crate) struct Trip<'a> {
     pub(crate) job: &'a ProbeJob,
+    pub(crate) tag: Tag,
+    /// How it was expected to answer when it began.
+    pub(crate) pace: Pace,
     pub(crate) now: Time,
     pub(crate) deadline: Instant,
     pub(crate) watch: Stopwatch,
@@ -27,10 +31,12 @@ pub(crate) struct Trip<'a> {
 }
 
 impl<'a> Trip<'a> {
-    pub(crate) fn start(job: &'a ProbeJob, now: Time) -> Self {
+    pub(crate) fn start(job: &'a ProbeJob, (tag, pace): (Tag, Pace), now: Time) -> Self {
         let watch = Stopwatch::start();
         Self {
             job,
+            tag,
+            pace,
             now,
             deadline: watch.started() + Duration::from_millis(u64::from(job.timeout_ms)),
             watch,

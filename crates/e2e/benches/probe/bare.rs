@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::Request;
-use hyper::header::HOST;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -154,8 +154,13 @@ where
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
+    // As a prober asks: who closes first, and so whose work that is, is a part of what is compared.
     let request = Request::get("/")
         .header(HOST, host)
+        .header(CONNECTION, "close")
+        .header(USER_AGENT, "Pulsemon/bench")
+        .header(ACCEPT, "*/*")
+        .header(ACCEPT_ENCODING, "identity")
         .body(Empty::<Bytes>::new())?;
     let answer = sender.send_request(request).await?;
     anyhow::ensure!(answer.status() == 200, "{}", answer.status());

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use guard::{Policy, Resolver};
+use guard::{Policy, Resolver, Target};
 use models::id::{ServiceId, UserId};
 use models::message::ProbeJob;
 use models::probe::{ProbeKind, ProbeResult, probe_id};
@@ -14,8 +14,8 @@ use super::wire::{Cue, Log, Manner, Wire};
 use super::{now, root};
 use crate::exchange::Protocol;
 use crate::meter::Raw;
-use crate::probe::{Engine, EngineConfig};
-use crate::redirect::{self, MAX_REDIRECTS};
+use crate::pace::{History, Pace};
+use crate::probe::{Answer, Engine, EngineConfig, Road};
 use crate::trip::Trip;
 use crate::verdict::Failure;
 
@@ -74,24 +74,25 @@ pub(super) fn run(manner: Manner, part: Part, said: &[&[u8]]) -> Run {
 
 async fn probe(manner: Manner, part: Part, said: &[&[u8]]) -> Run {
     let job = job(manner);
-    let mut trip = Trip::start(&job, now());
+    let (engine, known) = (engine(), (History::default().tag(&job), Pace::New));
+    let mut trip = Trip::start(&job, known, now());
     let begun = Instant::now();
-    let mut travel = Travel {
-        engine: engine(),
+    let mut wires = Wires {
+        engine,
         manner,
         part,
         said,
         logs: Vec::new(),
         urls: Vec::new(),
     };
-    let verdict = travel.travel(&mut trip).await;
+    let verdict = engine.travel(&mut wires, &mut trip).await;
     let took = begun.elapsed();
     let read = trip.budget.used();
     let result = trip.finish(verdict).into_result(&job, now(), "prober-1");
     for _ in 0..ROUNDS_TO_DROP {
         tokio::task::yield_now().await;
     }
-    let logs = travel.logs.into_iter().map(|log| {
+    let logs = wires.logs.into_iter().map(|log| {
         let Some(log) = Arc::into_inner(log) else {
             unreachable!("a connection outlives its probe");
         };
@@ -99,7 +100,7 @@ async fn probe(manner: Manner, part: Part, said: &[&[u8]]) -> Run {
     });
     Run {
         logs: logs.collect(),
-        urls: travel.urls,
+        urls: wires.urls,
         result,
         took,
         read,
@@ -107,8 +108,8 @@ async fn probe(manner: Manner, part: Part, said: &[&[u8]]) -> Run {
     }
 }
 
-/// `Engine::travel`, with a wire where a connection would be: nothing is looked up and nothing dialled.
-struct Travel<'a> {
+/// A road with a wire where a connection would be: nothing is looked up and nothing dialled.
+struct Wires<'a> {
     engine: &'static Engine,
     manner: Manner,
     part: Part,
@@ -117,43 +118,30 @@ struct Travel<'a> {
     urls: Vec<Url>,
 }
 
-impl Travel<'_> {
-    async fn travel(&mut self, trip: &mut Trip<'_>) -> Result<(), Failure> {
-        let Ok(mut url) = Url::parse(&trip.job.url) else {
-            unreachable!("{} is a URL", trip.job.url);
-        };
-        let follows = trip.job.follow_redirects && !self.manner.expects_redirect;
-        for redirects in 0..=MAX_REDIRECTS {
-            let target = self.engine.judge(&url, redirects)?;
-            let wire = self.connect(&url, redirects);
-            let answer = match self.part {
-                Part::FromTls => {
-                    let conversing = self.engine.converse(wire, &url, &target, redirects, trip);
-                    Box::pin(conversing).await
-                }
-                Part::FromHttp(protocol) => {
-                    let raw = Raw::new(wire, trip.budget.clone());
-                    let seen = raw.seen();
-                    Box::pin(self.engine.ask(raw, protocol, seen, &url, trip)).await
-                }
-            };
-            let mut answer = answer.map_err(|failure| {
-                trip.forget_answer_before(&failure);
-                failure.after_redirects(redirects)
-            })?;
-            let next = if follows {
-                redirect::next(&url, answer.head.status, &answer.head.headers)?
-            } else {
-                None
-            };
-            match next {
-                Some(next) => url = next,
-                None => return answer.settle(trip.job, trip.deadline).await,
+impl Road for Wires<'_> {
+    async fn hop(
+        &mut self,
+        url: &Url,
+        target: &Target,
+        redirects: usize,
+        trip: &mut Trip<'_>,
+    ) -> Result<Answer, Failure> {
+        let wire = self.connect(url, redirects);
+        match self.part {
+            Part::FromTls => {
+                let conversing = self.engine.converse(wire, url, target, redirects, trip);
+                conversing.await
+            }
+            Part::FromHttp(protocol) => {
+                let raw = Raw::new(wire, trip.budget.clone());
+                let seen = raw.seen();
+                self.engine.ask(raw, protocol, seen, url, trip).await
             }
         }
-        Err(Failure::too_many_redirects())
     }
+}
 
+impl Wires<'_> {
     fn connect(&mut self, url: &Url, redirects: usize) -> Wire {
         let said = self.said.get(redirects).or(self.said.last());
         let said = said.copied().unwrap_or_default();

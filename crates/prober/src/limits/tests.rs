@@ -3,69 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::poll;
 
 use super::*;
-
-/// How many of one pace get in after those of others.
-fn fill(used: &mut Used, pace: Pace, limit: usize) -> usize {
-    let now = Instant::now();
-    let mut entered = 0;
-    while used.admits(pace, limit) {
-        used.enter(pace, now);
-        entered += 1;
-    }
-    entered
-}
-
-#[test]
-fn slow_and_new_ones_leave_room_for_quick_ones_in_every_limit() {
-    for limit in 1..=300 {
-        let mut used = Used::default();
-        let slow = fill(&mut used, Pace::Slow, limit);
-        assert_eq!(slow, (limit * 6).div_ceil(8), "of {limit}");
-        let new = fill(&mut used, Pace::New, limit);
-        assert!(new <= limit.div_ceil(4), "of {limit}");
-        assert!(slow + new <= (limit * 7).div_ceil(8), "of {limit}");
-        let quick = fill(&mut used, Pace::Quick, limit);
-        assert_eq!(slow + new + quick, limit);
-        assert!(limit < 8 || quick >= limit / 8, "of {limit}");
-    }
-}
-
-#[test]
-fn quick_ones_do_not_shut_the_others_out() {
-    for limit in 2..=300 {
-        for pace in [Pace::New, Pace::Slow] {
-            let mut used = Used::default();
-            fill(&mut used, Pace::Quick, limit - 1);
-            used.total = limit - 1;
-            assert!(used.admits(pace, limit), "{pace:?} of {limit}");
-            used.total = limit;
-            assert!(!used.admits(pace, limit), "{pace:?} of {limit}");
-        }
-    }
-}
-
-#[test]
-fn what_enters_and_leaves_leaves_nothing_behind() {
-    let start = Instant::now();
-    let at = |ms| start + Duration::from_millis(ms);
-    let mut used = Used::default();
-    for (pace, ms) in [
-        (Pace::New, 0),
-        (Pace::Slow, 1),
-        (Pace::New, 2),
-        (Pace::Quick, 3),
-    ] {
-        used.enter(pace, at(ms));
-    }
-    assert_eq!((used.total, used.doubtful, used.young.len()), (4, 3, 2));
-    used.leave(Pace::New, at(2));
-    used.grow_old(at(1000));
-    assert!(used.young.is_empty(), "the other one is known by now");
-    for (pace, ms) in [(Pace::New, 0), (Pace::Slow, 1), (Pace::Quick, 3)] {
-        used.leave(pace, at(ms));
-    }
-    assert_eq!((used.total, used.doubtful), (0, 0));
-}
+use crate::pace::SLOW_AFTER;
 
 #[tokio::test(start_paused = true)]
 async fn a_key_has_its_own_limit_and_leaves_nothing_behind() {

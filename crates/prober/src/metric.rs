@@ -10,7 +10,7 @@ use crate::gate;
 
 /// Of one process. Make it once the recorder is installed.
 #[derive(Clone)]
-pub(crate) struct Meters {
+pub(crate) struct ProbeMetrics {
     in_flight: Gauge,
     /// Of slots: all but a few.
     slot_delay: Histogram,
@@ -18,13 +18,13 @@ pub(crate) struct Meters {
     up: Counter,
 }
 
-impl std::fmt::Debug for Meters {
+impl std::fmt::Debug for ProbeMetrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Meters").finish_non_exhaustive()
+        f.debug_struct("ProbeMetrics").finish_non_exhaustive()
     }
 }
 
-impl Meters {
+impl ProbeMetrics {
     pub(crate) fn new() -> Self {
         Self {
             in_flight: gauge!("pulsemon_prober_in_flight"),

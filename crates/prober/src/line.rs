@@ -145,3 +145,32 @@ impl<T> Line<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_of_another_pace_when_called_waits_among_his_new_like() {
+        let now = Instant::now();
+        let mut line = Line::new(8);
+        let held: Vec<_> = (0..6)
+            .filter_map(|_| line.try_enter(Pace::Slow, now))
+            .collect();
+        assert_eq!(held.len(), 6, "slow ones have no more places");
+        line.wait(Pace::New, "a");
+        line.wait(Pace::New, "b");
+        let by_now = |who: &&str, asked_as| match *who {
+            "a" => Some(Pace::Slow),
+            _ => Some(asked_as),
+        };
+        let called = line.call(now, by_now);
+        assert!(matches!(called, Some(Called::Enters("b", _))), "{called:?}");
+        assert!(line.call(now, by_now).is_none(), "a is slow by now");
+        for held in held {
+            line.leave(held);
+        }
+        let called = line.call(now, by_now);
+        assert!(matches!(called, Some(Called::Enters("a", _))), "{called:?}");
+    }
+}

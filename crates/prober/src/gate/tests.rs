@@ -88,9 +88,11 @@ async fn an_earlier_job_that_comes_later_is_not_slept_over() {
         async move { go(&gate).await.waiting.job.service_id }
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
+    let came = Instant::now();
     gate.let_in(vec![job(&clock, 1, 2)]);
-    let first = waiting.await.unwrap();
+    let (first, at) = (waiting.await.unwrap(), Instant::now());
     assert_eq!(first.as_uuid().as_u128(), 2);
+    assert_eq!(at, came);
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,6 +117,8 @@ async fn a_job_that_finds_no_place_while_it_is_fresh_is_stale_and_never_starts()
     // Its place of the tenant is another's.
     let third = held.place.pass_on().unwrap();
     assert_eq!(third.waiting.job.service_id.as_uuid().as_u128(), 3);
+    drop(third);
+    assert!(gate.lock().is_idle());
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,6 +161,21 @@ async fn a_place_that_is_dropped_goes_to_whoever_waits_and_nothing_is_left_behin
     }
     assert!(is_shut(&gate).await);
     assert!(gate.lock().is_idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_is_dropped_is_noticed_at_once() {
+    let (clock, gate) = gate(1, 1);
+    gate.let_in((0..2).map(|n| job(&clock, n, n)).collect());
+    let running = go(&gate).await;
+    let waiting = tokio::spawn({
+        let gate = gate.clone();
+        async move { (go(&gate).await, Instant::now()).1 }
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let dropped = Instant::now();
+    drop(running);
+    assert_eq!(waiting.await.unwrap(), dropped);
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bus::{Bus, BusConfig, Declares};
-use db::Db;
+use db::{Db, Gate};
 use models::mail_token::TokenKey;
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
 use secrecy::ExposeSecret as _;
@@ -35,7 +35,7 @@ use tokio::sync::Notify;
 pub use config::{Config, Links, MailConfig, TransportConfig};
 
 use lane::Lane;
-use worker::{Gate, Worker};
+use worker::Worker;
 
 /// As others know this process.
 const NAME: &str = "pulsemon-alerter";

@@ -81,11 +81,7 @@ async fn oldest(worker: &Worker, lane: Lane) -> Result<f64, db::Error> {
 pub(crate) async fn database(worker: Arc<Worker>, readiness: Readiness, shutdown: Shutdown) {
     loop {
         let state = db::migrations::check(&worker.db).await;
-        // A database that is away for a moment has not changed its schema: claims fail by
-        // themselves and try again.
-        if !matches!(state, db::SchemaState::Unreachable { .. }) {
-            worker.gate.schema_is(state.is_current());
-        }
+        worker.gate.schema_is(&state);
         if state.is_current() {
             readiness.set_ready(DATABASE);
         } else {

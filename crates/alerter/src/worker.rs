@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use db::Db;
+use db::{Db, Gate};
 use lettre::message::Mailbox;
 use models::mail_token::TokenKey;
 use runtime::Clock;
 use runtime::env::EmailVerification;
-use tokio::sync::watch;
 
 use crate::channels::Transport;
 use crate::config::Links;
@@ -31,31 +30,5 @@ impl Worker {
     /// The pause before rows are looked at again. Many alerters do not look in the same instant.
     pub(crate) fn sweep_pause(&self) -> Duration {
         self.sweep_every.mul_f64(0.75 + rand::random::<f64>() / 2.0)
-    }
-}
-
-/// Closed until the database has the schema we know and has told its time.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    known: watch::Sender<(bool, bool)>,
-}
-
-impl Gate {
-    pub(crate) fn closed() -> Self {
-        Self {
-            known: watch::Sender::new((false, false)),
-        }
-    }
-
-    pub(crate) fn schema_is(&self, current: bool) {
-        self.known.send_modify(|known| known.0 = current);
-    }
-
-    pub(crate) fn time_is_known(&self) {
-        self.known.send_modify(|known| known.1 = true);
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        *self.known.borrow() == (true, true)
     }
 }

@@ -16,6 +16,7 @@ pub mod email_changes;
 pub mod erase;
 pub mod extra_probes;
 pub mod failure;
+pub mod gate;
 pub mod health;
 pub mod idempotency;
 pub mod incidents;
@@ -43,6 +44,7 @@ pub mod users;
 pub use diesel::result::{Error as QueryError, QueryResult};
 
 pub use failure::{Error, Failure};
+pub use gate::Gate;
 pub use migrations::SchemaState;
 pub use pool::{Connection, Db};
 pub use settings::{Settings, SettingsError, SslMode};

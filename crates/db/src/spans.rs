@@ -1,7 +1,7 @@
 //! Spans: half-open stretches in which a service was active with one configuration.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Integer, Timestamptz, Uuid as SqlUuid};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, Insertable, QueryDsl as _, Queryable,
     Selectable, SelectableHelper as _,
@@ -85,15 +85,7 @@ pub async fn of_versions(
     services: &[Uuid],
     versions: &[i32],
 ) -> QueryResult<Vec<ServiceSpan>> {
-    statement::<(
-        SqlUuid,
-        Integer,
-        Integer,
-        Integer,
-        Array<Text>,
-        Timestamptz,
-        Nullable<Timestamptz>,
-    )>(
+    statement::<service_spans::SqlType>(
         "SELECT p.service_id, p.config_version, p.interval_ms, p.phase_ms, p.regions, p.from_at, \
                 p.to_at \
            FROM unnest($1, $2) AS k (service_id, config_version) \

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bus::{Bus, BusConfig, Declares};
-use db::Db;
+use db::{Db, Gate};
 use models::signature::Keys;
 use runtime::env::KeyPair;
 use runtime::{Clock, OpsServer, Readiness, Shutdown};
@@ -39,7 +39,7 @@ pub use config::Config;
 
 use consume::Consumer;
 use watch::{BROKER, DATABASE, PARTITIONS, RESULTS};
-use worker::{Gate, Worker};
+use worker::Worker;
 
 /// As others know this process.
 const NAME: &str = "pulsemon-processor";

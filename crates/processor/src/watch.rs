@@ -23,11 +23,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 pub(crate) async fn database(worker: Arc<Worker>, readiness: Readiness, shutdown: Shutdown) {
     loop {
         let state = db::migrations::check(&worker.db).await;
-        // A database that is away for a moment has not changed its schema: transactions fail by
-        // themselves and are tried again.
-        if !matches!(state, db::SchemaState::Unreachable { .. }) {
-            worker.gate.schema_is(state.is_current());
-        }
+        worker.gate.schema_is(&state);
         if state.is_current() {
             readiness.set_ready(DATABASE);
         } else {

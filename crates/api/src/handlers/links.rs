@@ -60,11 +60,9 @@ pub(crate) async fn verify(api: Data<Api>, origin: Origin, sent: Submission) -> 
         app.require_schema()?;
         accounts::verify(&app, &token, &origin).await
     });
-    match (done.await, as_form) {
-        (done, true) => shown(done, &pages::VERIFY),
-        (Err(problem), false) => Err(problem),
-        (Ok(()), false) => Reply::ok(&Verified { is_verified: true }),
-    }
+    answer(done.await, as_form, &pages::VERIFY, |()| {
+        Reply::ok(&Verified { is_verified: true })
+    })
 }
 
 /// `POST /auth/reset-password`
@@ -87,11 +85,9 @@ pub(crate) async fn reset(api: Data<Api>, origin: Origin, sent: Submission) -> A
         app.require_schema()?;
         accounts::reset_password(&app, &token, password, &origin).await
     });
-    match (done.await, as_form) {
-        (done, true) => shown(done, &pages::RESET),
-        (Err(problem), false) => Err(problem),
-        (Ok(()), false) => Ok(Reply::no_content()),
-    }
+    answer(done.await, as_form, &pages::RESET, |()| {
+        Ok(Reply::no_content())
+    })
 }
 
 /// `POST /auth/confirm-email`
@@ -110,14 +106,12 @@ pub(crate) async fn confirm(api: Data<Api>, origin: Origin, sent: Submission) ->
         app.require_schema()?;
         accounts::confirm_address(&app, &token, &origin).await
     });
-    match (moved.await, as_form) {
-        (moved, true) => shown(moved.map(drop), &pages::CONFIRM),
-        (Err(problem), false) => Err(problem),
-        (Ok(moved), false) => Reply::ok(&AddressConfirmed {
+    answer(moved.await, as_form, &pages::CONFIRM, |moved| {
+        Reply::ok(&AddressConfirmed {
             email: moved.email,
             is_changed: moved.is_changed,
-        }),
-    }
+        })
+    })
 }
 
 fn token(fields: &mut Fields) -> String {
@@ -125,11 +119,19 @@ fn token(fields: &mut Fields) -> String {
     token.unwrap_or_default()
 }
 
-/// For a person before a browser.
-fn shown(done: Result<(), Problem>, step: &Step) -> Answer {
+/// A page for the person who posted a form, JSON for anybody else.
+fn answer<T>(
+    done: Result<T, Problem>,
+    as_form: bool,
+    step: &Step,
+    json: impl FnOnce(T) -> Answer,
+) -> Answer {
     match done {
-        Ok(()) => step.done(),
-        Err(problem) if problem.parts().kind == &problems::INVALID_LINK => pages::broken(),
+        Ok(_) if as_form => step.done(),
+        Ok(done) => json(done),
+        Err(problem) if as_form && problem.parts().kind == &problems::INVALID_LINK => {
+            pages::broken()
+        }
         Err(problem) => Err(problem),
     }
 }

@@ -3,16 +3,14 @@
 
 use chrono::{DateTime, Utc};
 use diesel::Queryable;
-use diesel::sql_types::{
-    Array, BigInt, Integer, Nullable, Record, Text, Timestamptz, Uuid as SqlUuid,
-};
+use diesel::sql_types::{Array, BigInt, Nullable, Record, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use super::Service;
 use crate::certificates::Certificate;
 use crate::health::Health;
-use crate::schema::{certificates, health, service_state, services};
+use crate::schema::{certificates, health, service_spans, service_state, services};
 use crate::service_state::ServiceState;
 use crate::spans::ServiceSpan;
 use crate::statement::statement;
@@ -53,17 +51,6 @@ pub struct Whole {
     pub young: i64,
 }
 
-/// The columns of a span, in the order of [`ServiceSpan`].
-type SpanRecord = Record<(
-    SqlUuid,
-    Integer,
-    Integer,
-    Integer,
-    Array<Text>,
-    Timestamptz,
-    Nullable<Timestamptz>,
-)>;
-
 /// The columns of [`WHOLE`].
 type Row = (
     StandingRow,
@@ -71,7 +58,7 @@ type Row = (
     Nullable<service_state::SqlType>,
     Nullable<certificates::SqlType>,
     Nullable<health::SqlType>,
-    Array<SpanRecord>,
+    Array<Record<service_spans::SqlType>>,
     BigInt,
 );
 

@@ -91,6 +91,23 @@ async fn sessions_have_their_limits_and_speak_utc() {
     }
 }
 
+#[tokio::test]
+async fn only_who_asks_for_one_plan_gets_one_and_keeps_the_settings_of_all() {
+    let test = TestDb::new().await;
+    let usual = || Settings::from_url(&test.url()).unwrap();
+    for (settings, plans) in [
+        (usual(), "auto"),
+        (usual().one_plan(), "force_generic_plan"),
+    ] {
+        let db = Db::connect(&settings).unwrap();
+        let mut conn = db.conn().await.unwrap();
+        assert_eq!(setting(&mut conn, "plan_cache_mode").await, plans);
+        assert_eq!(setting(&mut conn, "TimeZone").await, "UTC", "{plans}");
+        let limit = setting(&mut conn, "statement_timeout").await;
+        assert_eq!(limit, "5s", "{plans}");
+    }
+}
+
 async fn pid(test: &TestDb) -> i32 {
     backend(&mut *test.conn().await).await
 }

@@ -1,4 +1,4 @@
-//! What is printed at the end.
+//! What is printed at the end, of the parts that were measured.
 
 use std::fmt;
 
@@ -12,8 +12,9 @@ pub(crate) struct Report {
     https: Rounds,
     late_bare: Vec<Percentiles>,
     late_prober: Vec<Percentiles>,
-    held: [f64; 2],
-    storm: [u64; 2],
+    held_bare: Option<f64>,
+    held_prober: Option<f64>,
+    storm: Option<[u64; 2]>,
 }
 
 /// CPU per probe in µs.
@@ -54,27 +55,43 @@ impl Report {
     /// KiB per probe in flight.
     pub(crate) fn held_bare(&mut self, kib: f64) {
         eprintln!("      bare loop {kib:.1} KiB");
-        self.held[0] = kib;
+        self.held_bare = Some(kib);
     }
 
     pub(crate) fn held_prober(&mut self, kib: f64) {
         eprintln!("      prober    {kib:.1} KiB");
-        self.held[1] = kib;
+        self.held_prober = Some(kib);
     }
 
     /// The most memory in KiB after a pool's worth of hanging targets, and after all of them.
     pub(crate) fn storm(&mut self, once: u64, all: u64) {
-        self.storm = [once, all];
+        self.storm = Some([once, all]);
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_cpu(f)?;
+        self.write_lateness(f)?;
+        self.write_memory(f)
+    }
+}
+
+impl Report {
+    fn write_cpu(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let both = [("HTTP", &self.http), ("HTTPS", &self.https)];
+        let measured: Vec<_> = both
+            .into_iter()
+            .filter(|(_, rounds)| !rounds.prober.is_empty())
+            .collect();
+        if measured.is_empty() {
+            return Ok(());
+        }
         writeln!(
             f,
             "\nCPU in µs per probe, median [least-most]; ratios by round"
         )?;
-        for (name, rounds) in [("HTTP", &self.http), ("HTTPS", &self.https)] {
+        for (name, rounds) in measured {
             writeln!(f, "  {name:<6} bare loop {}", shown(&rounds.bare, 1))?;
             writeln!(f, "         prober    {}", shown(&rounds.prober, 1))?;
             let ratios = ratios(&rounds.prober, &rounds.bare);
@@ -84,6 +101,13 @@ impl fmt::Display for Report {
                 let ratios = self::ratios(&rounds.exporter, &rounds.prober);
                 writeln!(f, "         exporter / prober   {}", shown(&ratios, 2))?;
             }
+        }
+        Ok(())
+    }
+
+    fn write_lateness(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.late_prober.is_empty() {
+            return Ok(());
         }
         writeln!(
             f,
@@ -99,25 +123,31 @@ impl fmt::Display for Report {
             let (half, most, nearly_all) = (shown(&of(0), 2), shown(&of(1), 2), shown(&of(2), 2));
             writeln!(f, "  {name:<6} p50 {half}, p99 {most}, p99.9 {nearly_all}")?;
         }
-        let [bare, prober] = self.held;
-        writeln!(
-            f,
-            "\nMemory in KiB per probe in flight, {} at one time",
-            crate::HELD
-        )?;
-        writeln!(
-            f,
-            "  bare loop {bare:.1}, prober {prober:.1}: {:.2}",
-            prober / bare
-        )?;
-        let [once, all] = self.storm;
-        writeln!(
-            f,
-            "  {} targets that hang, {} places: at most {all} KiB; {once} KiB after the first {}",
-            crate::STORM,
-            crate::STORM_POOL,
-            crate::STORM_POOL
-        )?;
+        Ok(())
+    }
+
+    fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(bare), Some(prober)) = (self.held_bare, self.held_prober) {
+            writeln!(
+                f,
+                "\nMemory in KiB per probe in flight, {} at one time",
+                crate::HELD
+            )?;
+            writeln!(
+                f,
+                "  bare loop {bare:.1}, prober {prober:.1}: {:.2}",
+                prober / bare
+            )?;
+        }
+        if let Some([once, all]) = self.storm {
+            writeln!(
+                f,
+                "  {} targets that hang, {} places: at most {all} KiB; {once} KiB after the first {}",
+                crate::STORM,
+                crate::STORM_POOL,
+                crate::STORM_POOL
+            )?;
+        }
         Ok(())
     }
 }

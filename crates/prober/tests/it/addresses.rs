@@ -11,7 +11,7 @@ use testkit::{FakeDns, Reply, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 
-use crate::pipeline::held;
+use crate::support::stage::held;
 use crate::support::target::{OK, Target, read_head};
 use crate::support::{assert_up, job, probe_hastily, run};
 

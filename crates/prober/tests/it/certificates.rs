@@ -1,21 +1,12 @@
-//! TLS: a bad certificate ends the probe with its own reason, and its facts are known all the same.
+//! A bad certificate ends the probe with its own reason, and its facts are known all the same.
 
 use models::certificate::CertificateFacts;
 use models::message::MAX_MESSAGE_BYTES;
 use models::probe::{ErrorKind, ProbeResult};
-use tokio::io::AsyncWriteExt as _;
 
-use crate::support::authority::{Authority, Leaf, malformed, self_named, self_signed};
-use crate::support::target::{Target, read_head};
-use crate::support::{assert_down, assert_up, engine, job, now, probe_hastily, run};
-
-async fn probe(authority: &Authority, target: &Target) -> ProbeResult {
-    run(
-        &engine(&[target.addr], std::slice::from_ref(&authority.root)),
-        &job(&target.url("/")),
-    )
-    .await
-}
+use crate::support::authority::{Authority, Leaf, malformed, probe, self_named, self_signed};
+use crate::support::target::Target;
+use crate::support::{assert_down, assert_up, engine, job, now, run};
 
 /// The facts that the tests' authority puts into every leaf.
 #[track_caller]
@@ -222,48 +213,6 @@ async fn a_certificate_that_is_not_one_has_a_fingerprint_and_that_fault() {
 }
 
 #[tokio::test]
-async fn d25_plain_http_on_the_https_port_is_not_tls() {
-    let authority = Authority::new();
-    let target = Target::start("https", |mut stream| async move {
-        drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
-        read_head(&mut stream).await;
-    })
-    .await;
-    assert_down(&probe(&authority, &target).await, ErrorKind::TlsNotTls);
-}
-
-#[tokio::test]
-async fn tls_failures_without_a_certificate_are_told_apart() {
-    let authority = Authority::new();
-    let closing = Target::start("https", |stream| async move { drop(stream) }).await;
-    assert_down(&probe(&authority, &closing).await, ErrorKind::TlsHandshake);
-    let silent = Target::start("https", |stream| async move {
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-        drop(stream);
-    })
-    .await;
-    let hasty = probe_hastily(&engine(&[silent.addr], &[]), &silent.url("/")).await;
-    assert_down(&hasty, ErrorKind::TimeoutTls);
-    let alert = |description: u8| async move {
-        Target::start("https", move |mut stream| async move {
-            drop(stream.write_all(&[21, 3, 3, 0, 2, 2, description]).await);
-            read_head(&mut stream).await;
-        })
-        .await
-    };
-    let handshake_failure = alert(40).await;
-    let message = assert_down(
-        &probe(&authority, &handshake_failure).await,
-        ErrorKind::TlsAlert,
-    );
-    assert!(message.contains("HandshakeFailure"), "{message}");
-    assert_down(
-        &probe(&authority, &alert(70).await).await,
-        ErrorKind::TlsProtocol,
-    );
-}
-
-#[tokio::test]
 async fn d26_the_second_probe_of_a_host_still_sees_its_certificate() {
     let authority = Authority::new();
     let target = Target::tls(authority.server(&Leaf::default())).await;
@@ -314,119 +263,4 @@ async fn certificate_facts_are_those_of_the_services_own_host() {
     assert_up(&result);
     assert_eq!(result.hops, 2);
     assert_eq!(facts(&result).days_remaining(now()), Some(10));
-}
-
-/// A server that speaks HTTP/2 alone and answers a good request with 200, `header_bytes` of headers and a long body.
-async fn http_2(authority: &Authority, header_bytes: usize) -> Target {
-    // Pairs that HPACK can't shorten much: no two are alike.
-    http_2_with(authority, move |n| {
-        (n < header_bytes.div_ceil(1024)).then(|| format!("{n:02}").repeat(512))
-    })
-    .await
-}
-
-/// The same with these headers, as far as there are any.
-async fn http_2_with(
-    authority: &Authority,
-    header: impl Fn(usize) -> Option<String> + Clone + Send + Sync + 'static,
-) -> Target {
-    use hyper::service::service_fn;
-    use hyper_util::rt::{TokioExecutor, TokioIo};
-    let mut config = authority.server(&Leaf::default());
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
-    Target::start("https", move |stream| {
-        let (acceptor, header) = (acceptor.clone(), header.clone());
-        async move {
-            let stream = acceptor.accept(stream).await.unwrap();
-            let answer = |request: http::Request<hyper::body::Incoming>| {
-                let good = request.version() == http::Version::HTTP_2
-                    && request.uri().host() == Some("localhost")
-                    && !request.headers().contains_key("connection");
-                let status = if good { 200 } else { 500 };
-                let body = http_body_util::Full::new(bytes::Bytes::from(vec![b'x'; 200_000]));
-                let mut response = http::Response::builder().status(status);
-                for (n, value) in (0..).map_while(|n| Some((n, header(n)?))) {
-                    response = response.header(format!("x-{n}"), value);
-                }
-                std::future::ready(response.body(body))
-            };
-            let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            drop(
-                serving
-                    .serve_connection(TokioIo::new(stream), service_fn(answer))
-                    .await,
-            );
-        }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn http_2_is_spoken_where_the_server_offers_it() {
-    let authority = Authority::new();
-    let target = http_2(&authority, 0).await;
-    let result = probe(&authority, &target).await;
-    assert_up(&result);
-    assert_eq!(result.status_code, Some(200));
-}
-
-#[tokio::test]
-async fn headers_of_http_2_have_their_limit_too() {
-    let authority = Authority::new();
-    assert_up(&probe(&authority, &http_2(&authority, 12 * 1024).await).await);
-    for too_many in [20, 100] {
-        let target = http_2(&authority, too_many * 1024).await;
-        assert_down(
-            &probe(&authority, &target).await,
-            ErrorKind::HeadersTooLarge,
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_hundred_headers_are_the_most_in_http_2_as_well() {
-    let authority = Authority::new();
-    for (count, is_too_many) in [(90, false), (120, true)] {
-        let target = http_2_with(&authority, move |n| (n < count).then(|| "1".to_owned())).await;
-        let result = probe(&authority, &target).await;
-        if is_too_many {
-            assert_down(&result, ErrorKind::HeadersTooLarge);
-        } else {
-            assert_up(&result);
-        }
-    }
-}
-
-/// Ends the TLS handshake, writes `answer`, and cuts the connection without a goodbye (`close_notify`).
-async fn cut_off(authority: &Authority, answer: &'static [u8]) -> Target {
-    let acceptor =
-        tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(authority.server(&Leaf::default())));
-    Target::start("https", move |stream| {
-        let acceptor = acceptor.clone();
-        async move {
-            let mut stream = acceptor.accept(stream).await.unwrap();
-            read_head(&mut stream).await;
-            stream.write_all(answer).await.unwrap();
-            stream.flush().await.unwrap();
-            drop(stream);
-        }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn only_a_body_that_ends_with_its_connection_may_end_without_a_tls_goodbye() {
-    let authority = Authority::new();
-    let target = cut_off(&authority, b"HTTP/1.1 200 OK\r\n\r\nall of it").await;
-    assert_up(&probe(&authority, &target).await);
-    let lengths: [&[u8]; 2] = [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-    ];
-    for answer in lengths {
-        let target = cut_off(&authority, answer).await;
-        let result = probe(&authority, &target).await;
-        assert_down(&result, ErrorKind::BodyIncomplete);
-    }
 }

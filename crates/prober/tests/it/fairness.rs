@@ -1,11 +1,15 @@
-//! A thousand dead targets keep no healthy one waiting.
+//! A thousand dead targets keep no healthy one waiting, and who finds no place in time is nobody's failure.
+
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use models::message::ProbeJob;
 use models::probe::Outcome;
 use models::probe::ProbeResult;
+use testkit::eventually;
+use tokio::sync::Semaphore;
 
-use crate::pipeline::Stage;
+use crate::support::stage::{Stage, held};
 use crate::support::target::{OK, Target};
 
 /// How late the probe of a healthy target may be.
@@ -100,4 +104,51 @@ async fn batches_that_wait_for_slow_targets_do_not_use_up_the_prefetch() {
         .await;
     assert_in_time(&mut stage, 1..2).await;
     stage.stop().await;
+}
+
+/// One job holds the only place of a limit; another one's freshness ends while it waits for it.
+async fn second_place(stage: &mut Stage) -> (Arc<Semaphore>, Target, ProbeJob) {
+    let gate = Arc::new(Semaphore::new(0));
+    let target = held(gate.clone()).await;
+    stage.send(vec![stage.job(&target, 1, 0)]).await;
+    eventually(|| async { target.connections() == 1 }).await;
+    let mut waiting = stage.job(&target, 2, 0);
+    waiting.not_after = waiting.scheduled_at + TimeDelta::milliseconds(400);
+    stage.send(vec![waiting.clone()]).await;
+    (gate, target, waiting)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_no_place_of_his_tenant_in_time_is_stale_and_other_tenants_are_not_held_up() {
+    let mut stage = Stage::with(|config| config.per_tenant = 1).await;
+    let (gate, target, waiting) = second_place(&mut stage).await;
+    let mut others = stage.job(&target, 3, 0);
+    others.user_id = uuid::Uuid::from_u128(7).into();
+    stage.send(vec![others]).await;
+    eventually(|| async { target.connections() == 2 }).await;
+    eventually(|| async { stage.clock.now() > waiting.not_after }).await;
+    gate.add_permits(10);
+    let mut found: Vec<i32> = stage
+        .results(2)
+        .await
+        .iter()
+        .map(|r| r.config_version)
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [1, 3]);
+    stage.stop_leaving(0).await;
+    assert_eq!(target.connections(), 2, "the stale one was not run");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_no_place_at_his_address_in_time_is_nobody_s_failure() {
+    let mut stage = Stage::with(|config| config.per_address = 1).await;
+    let (gate, target, waiting) = second_place(&mut stage).await;
+    let result = stage.results(1).await.remove(0);
+    assert_eq!(result.probe_id, waiting.probe_id);
+    assert_eq!(result.outcome, Outcome::Inconclusive, "{result:?}");
+    assert_eq!(target.connections(), 1);
+    gate.add_permits(10);
+    assert_eq!(stage.results(1).await[0].outcome, Outcome::Up);
+    stage.stop_leaving(0).await;
 }

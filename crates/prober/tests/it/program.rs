@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use testkit::TestVhost;
 
 use crate::bombs::flooding;
-use crate::pipeline::{self, PROBER_RIGHTS};
 use crate::selfcheck::{free_port, read_ops};
+use crate::support::stage::{PROBER_RIGHTS, Stage};
 use crate::support::target::{OK, Target};
 
 /// Stopped with the test, whatever happens.
@@ -132,7 +132,7 @@ async fn d14_endless_headers_and_bodies_take_little_memory() {
     let (headers, _) = flooding(b"HTTP/1.1 200 OK\r\nX: ", vec![b'x'; 4096]).await;
     let (body, _) = flooding(huge, vec![b'x'; 64 * 1024]).await;
     let healthy = Target::answering(OK).await;
-    let mut stage = pipeline::Stage::without_prober(TestVhost::new().await).await;
+    let mut stage = Stage::without_prober(TestVhost::new().await).await;
     let (configure, write, read) = PROBER_RIGHTS;
     let amqp_url = stage.vhost.restricted_url(configure, write, read).await;
     let prober = program(&[
@@ -165,7 +165,7 @@ async fn d14_endless_headers_and_bodies_take_little_memory() {
 async fn d10_proxies_of_the_environment_are_ignored_and_a_signal_ends_it_well() {
     let (canary, target) = (Target::answering(OK).await, Target::answering(OK).await);
     let vhost = TestVhost::new().await;
-    let mut stage = pipeline::Stage::without_prober(vhost).await;
+    let mut stage = Stage::without_prober(vhost).await;
     let (configure, write, read) = PROBER_RIGHTS;
     let amqp_url = stage.vhost.restricted_url(configure, write, read).await;
     let proxy = canary.url("");

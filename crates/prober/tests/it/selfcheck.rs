@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::pipeline::{Stage, held};
+use crate::support::stage::{Stage, held};
 use crate::support::target::{OK, Target};
 
 /// The job of a target by a name, which is never written in a hosts file.

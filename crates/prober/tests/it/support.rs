@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod own_network;
+pub(crate) mod stage;
 pub(crate) mod target;
 
 use std::net::SocketAddr;

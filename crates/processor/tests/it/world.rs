@@ -233,13 +233,7 @@ impl World {
     where
         T: for<'a> tokio_postgres::types::FromSql<'a>,
     {
-        let mut session = self.session().await;
-        let mut row = session.query_one(sql, &[]).await;
-        if row.as_ref().is_err_and(has_ended) {
-            // A test has just ended all sessions, and this one did not know yet.
-            *session = self.db.client().await;
-            row = session.query_one(sql, &[]).await;
-        }
+        let row = self.session().await.query_one(sql, &[]).await;
         row.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
             .get(0)
     }
@@ -249,10 +243,10 @@ impl World {
         done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
-    /// The session; a new one where a test has ended them all.
+    /// The session; a new one where a test has ended them all, which a client learns when it asks.
     async fn session(&self) -> MutexGuard<'_, tokio_postgres::Client> {
         let mut session = self.session.lock().await;
-        if session.is_closed() {
+        if session.is_closed() || session.batch_execute("").await.is_err() {
             *session = self.db.client().await;
         }
         session
@@ -361,8 +355,4 @@ impl Service {
             .map(|(n, outcome)| self.slot(n * 10, *outcome))
             .collect()
     }
-}
-
-fn has_ended(error: &tokio_postgres::Error) -> bool {
-    error.is_closed() || error.code() == Some(&tokio_postgres::error::SqlState::ADMIN_SHUTDOWN)
 }

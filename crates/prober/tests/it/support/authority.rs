@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use models::probe::ProbeResult;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 
-use super::now;
+use super::target::Target;
+use super::{engine, job, now, run};
 
 pub(crate) struct Authority {
     pub(crate) root: CertificateDer<'static>,
@@ -166,4 +168,13 @@ fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
 
 fn day(days: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(now().timestamp()).unwrap() + Duration::days(days)
+}
+
+/// Probes a target, with this authority trusted.
+pub(crate) async fn probe(authority: &Authority, target: &Target) -> ProbeResult {
+    run(
+        &engine(&[target.addr], std::slice::from_ref(&authority.root)),
+        &job(&target.url("/")),
+    )
+    .await
 }

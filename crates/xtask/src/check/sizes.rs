@@ -20,9 +20,7 @@ pub(super) fn findings(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for path in tree::files(&root.join("crates"), "rs")? {
         let relative = path.strip_prefix(root).unwrap_or(&path);
-        let in_sources = relative.components().any(|c| c.as_os_str() == "src");
-        let is_test = path.file_name().is_some_and(|name| name == "tests.rs");
-        if !in_sources || is_test || GENERATED.iter().any(|g| relative == Path::new(g)) {
+        if !is_production(relative) || GENERATED.iter().any(|g| relative == Path::new(g)) {
             continue;
         }
         let text =
@@ -31,6 +29,12 @@ pub(super) fn findings(root: &Path) -> anyhow::Result<Vec<String>> {
         found.extend(judge(&name, &text));
     }
     Ok(found)
+}
+
+/// Below `src`, and neither a `tests.rs` nor in the folder of one.
+fn is_production(path: &Path) -> bool {
+    let has = |part: &str| path.iter().any(|name| name == part);
+    has("src") && !has("tests") && !path.ends_with("tests.rs")
 }
 
 fn judge(name: &str, text: &str) -> Vec<String> {
@@ -108,6 +112,18 @@ mod tests {
             found[0].contains("f.rs:1: fn long has 61 lines"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn tests_are_as_long_as_they_are_wherever_they_lie() {
+        for (path, is_judged) in [
+            ("crates/guard/src/judge.rs", true),
+            ("crates/guard/src/tests.rs", false),
+            ("crates/guard/src/tests/urls.rs", false),
+            ("crates/api/tests/it/limits.rs", false),
+        ] {
+            assert_eq!(is_production(Path::new(path)), is_judged, "{path}");
+        }
     }
 
     #[test]

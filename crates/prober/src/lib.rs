@@ -27,6 +27,7 @@ mod probe;
 mod publish;
 mod recall;
 mod redirect;
+mod road;
 mod run;
 mod selfcheck;
 mod stopwatch;

@@ -4,14 +4,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use guard::{CheckedAddr, DialError, Policy, ResolveError, Resolver, Scheme, Target};
+use guard::{Policy, Resolver, Scheme, Target};
 use models::Time;
 use models::certificate::CertificateFacts;
 use models::message::ProbeJob;
 use models::probe::ErrorKind;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,10 +18,11 @@ use url::Url;
 
 use crate::cert;
 use crate::exchange::{Exchange, Head, Protocol};
-use crate::limits::{KeyedLimit, Turn};
+use crate::limits::KeyedLimit;
 use crate::meter::{Raw, Seen};
-use crate::pace::{History, OnWire, Pace, Tag};
+use crate::pace::{History, Pace, Tag};
 use crate::redirect::{self, MAX_REDIRECTS};
+use crate::road::{Network, Place, Road};
 use crate::stopwatch::Phase;
 use crate::tls::{SeenChain, Tls};
 use crate::trip::{Finding, Trip};
@@ -31,44 +31,12 @@ use crate::verdict::Failure;
 /// What a prober probes with. One per process, shared by all probes; it keeps no connection.
 #[derive(Debug)]
 pub struct Engine {
-    resolver: Resolver,
-    policy: Policy,
+    pub(crate) resolver: Resolver,
+    pub(crate) policy: Policy,
     tls: Tls,
     user_agent: String,
-    per_address: KeyedLimit<IpAddr>,
-    history: Arc<History>,
-}
-
-/// How a probe gets from a URL to the head of its answer.
-pub(crate) trait Road: Send {
-    /// One request, from DNS to the head of its answer.
-    fn hop(
-        &mut self,
-        url: &Url,
-        target: &Target,
-        redirects: usize,
-        trip: &mut Trip<'_>,
-    ) -> impl Future<Output = Result<Answer, Failure>> + Send;
-}
-
-/// The one that leads to the target.
-struct Network<'a>(&'a Engine);
-
-impl Road for Network<'_> {
-    async fn hop(
-        &mut self,
-        url: &Url,
-        target: &Target,
-        redirects: usize,
-        trip: &mut Trip<'_>,
-    ) -> Result<Answer, Failure> {
-        let Self(engine) = self;
-        let addrs = engine.resolve(target, redirects, trip).await?;
-        let (tcp, place) = engine.connect(addrs, target.port(), trip).await?;
-        let mut answer = engine.converse(tcp, url, target, redirects, trip).await?;
-        answer.place = Some(place);
-        Ok(answer)
-    }
+    pub(crate) per_address: KeyedLimit<IpAddr>,
+    pub(crate) history: Arc<History>,
 }
 
 /// Settings of an [`Engine`].
@@ -217,92 +185,6 @@ impl Engine {
         }
     }
 
-    async fn resolve(
-        &self,
-        target: &Target,
-        redirects: usize,
-        trip: &mut Trip<'_>,
-    ) -> Result<Vec<CheckedAddr>, Failure> {
-        let resolved = self
-            .resolver
-            .resolve(target, &self.policy, trip.deadline)
-            .await;
-        if !target.is_literal() {
-            trip.watch.lap(Phase::Dns);
-        }
-        resolved.map_err(|error| match error {
-            ResolveError::Blocked(refusal) => {
-                tracing::debug!(%refusal, "a resolved address is refused");
-                match redirects {
-                    0 => Failure::blocked(),
-                    _ => Failure::redirect_blocked(None),
-                }
-            }
-            other => Failure::resolve(&other),
-        })
-    }
-
-    /// A connection, and its place at the very address that it leads to: a name with several must not let more probes
-    /// through to one of them than are let through to it by itself.
-    async fn connect(
-        &self,
-        mut addrs: Vec<CheckedAddr>,
-        port: u16,
-        trip: &mut Trip<'_>,
-    ) -> Result<(TcpStream, Place), Failure> {
-        let (job, tag) = (trip.job, trip.tag);
-        loop {
-            let mut first = self.wait_for_turn(&addrs, trip).await?;
-            let on_wire = self.history.begin(tag);
-            let enter = |addr: CheckedAddr| {
-                let key = addr.socket_addr().ip();
-                let enter = || self.per_address.try_enter(key, self.history.pace(tag));
-                first.take().or_else(enter)
-            };
-            let connected = guard::connect_any(&addrs, trip.deadline, enter).await;
-            trip.watch.lap(Phase::Connect);
-            match connected {
-                Ok((stream, used, turn)) => {
-                    // For the operator alone: a result never holds an address.
-                    tracing::debug!(probe.id = %job.probe_id, address = %used.socket_addr(), "connected");
-                    let place = Place {
-                        _turn: turn,
-                        _on_wire: on_wire,
-                    };
-                    return Ok((stream, place));
-                }
-                // Fewer with every round: the first has a place and was tried.
-                Err(failed) if !failed.without_place.is_empty() && !trip.is_over() => {
-                    addrs = failed.without_place;
-                }
-                Err(failed) => return Err(not_connected(&failed.error, port)),
-            }
-        }
-    }
-
-    /// At most so many probes at one time to one address. Waiting costs the target nothing: the clock stands still. It
-    /// ends when the job is stale, because who waits here holds a place of the pool.
-    async fn wait_for_turn(
-        &self,
-        addrs: &[CheckedAddr],
-        trip: &mut Trip<'_>,
-    ) -> Result<Option<Turn<IpAddr>>, Failure> {
-        let Some(first) = addrs.first() else {
-            return Ok(None);
-        };
-        let key = first.socket_addr().ip();
-        if let Some(turn) = self.per_address.try_enter(key, trip.pace) {
-            return Ok(Some(turn));
-        }
-        let tag = trip.tag;
-        let pace = || self.history.pace(tag);
-        trip.watch.skip();
-        let turn = timeout_at(trip.stale_at(), self.per_address.enter(key, pace)).await;
-        trip.deadline += trip.watch.skip();
-        turn.map(Some)
-            .map_err(|_elapsed| Failure::internal("its address was being probed too often"))
-    }
-
     async fn encrypt<S: Socket>(
         &self,
         raw: Raw<S>,
@@ -352,13 +234,6 @@ impl Engine {
     }
 }
 
-fn not_connected(error: &DialError, port: u16) -> Failure {
-    if let DialError::Local(source) = error {
-        tracing::error!(error = %source, "no socket for a probe");
-    }
-    Failure::dial(error, port)
-}
-
 /// The failure, when it was the certificate that ended the handshake. A signature that does not fit an otherwise good
 /// certificate is a fault of its own.
 fn certificate_failure(
@@ -386,18 +261,12 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Socket for S {}
 
-/// What a connection holds of this prober while it is open.
-struct Place {
-    _turn: Turn<IpAddr>,
-    _on_wire: OnWire,
-}
-
 /// An answer whose head has come.
 pub(crate) struct Answer {
     pub(crate) head: Head,
     exchange: Exchange,
     /// Kept as long as the connection is.
-    place: Option<Place>,
+    pub(crate) place: Option<Place>,
 }
 
 impl Answer {

@@ -15,7 +15,8 @@ use super::{now, root};
 use crate::exchange::Protocol;
 use crate::meter::Raw;
 use crate::pace::{History, Pace};
-use crate::probe::{Answer, Engine, EngineConfig, Road};
+use crate::probe::{Answer, Engine, EngineConfig};
+use crate::road::Road;
 use crate::trip::Trip;
 use crate::verdict::Failure;
 

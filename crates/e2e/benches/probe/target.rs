@@ -136,20 +136,11 @@ pub(crate) async fn serve() {
         );
         tokio::spawn(accept(listener, answers, acceptor.clone()));
     }
-    tokio::spawn(stay_awake());
     println!("{}", ports.join(" "));
     std::io::stdout().flush().expect("the bench listens");
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0])).await;
     // Read or not: there is nothing more to serve.
     drop(ended);
-}
-
-/// Over loopback the kernel charges whoever sends for waking whoever sleeps: a probe would cost more the less the target has
-/// to do. No other machine's sleep is a prober's business, so this one never sleeps.
-async fn stay_awake() {
-    loop {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Every address of the machine, so of all of 127.0.0.0/8.

@@ -14,6 +14,7 @@ mod documented;
 mod fairness;
 mod handing_back;
 mod http_2;
+mod many_faults;
 mod names;
 mod network;
 mod pipeline;

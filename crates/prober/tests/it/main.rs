@@ -13,6 +13,7 @@ mod certificates;
 mod documented;
 mod fairness;
 mod handing_back;
+mod http2_refusals;
 mod http_2;
 mod many_faults;
 mod names;

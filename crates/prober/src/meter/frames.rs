@@ -32,7 +32,7 @@ pub(crate) struct FramesSeen {
     pub(crate) long_block: bool,
     /// The code of the last GOAWAY.
     pub(crate) go_away: Option<u32>,
-    /// The code of the RST_STREAM that ended our request.
+    /// The code of the `RST_STREAM` that ended our request.
     pub(crate) reset: Option<u32>,
     /// It does not begin as HTTP/2 begins, or has a frame that is larger than allowed.
     pub(crate) not_http2: bool,

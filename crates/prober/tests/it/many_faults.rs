@@ -188,6 +188,20 @@ async fn what_a_chain_leads_to_is_found_beside_a_wrong_purpose() {
 }
 
 #[tokio::test]
+async fn whoever_vouches_is_looked_for_among_a_few_certificates_alone() {
+    let (root, _) = authority("Test Authority");
+    let (_, stranger) = authority("Other Authority");
+    let leaf = signed(&for_clients(), &stranger);
+    let errors = async |impostors: usize| {
+        let mut chain = vec![leaf.clone()];
+        chain.extend((0..impostors).map(|_| authority("Other Authority").0));
+        probe(chain, &root).await.certificate.unwrap().errors
+    };
+    assert_eq!(errors(10).await, [CertBadSignature, CertUnsupported]);
+    assert_eq!(errors(40).await, [CertUnsupported], "nobody knows");
+}
+
+#[tokio::test]
 async fn a_certificate_that_spells_an_address_as_a_host_name_is_told_so() {
     let (root, trusted) = authority("Test Authority");
     let mut params = leaf();

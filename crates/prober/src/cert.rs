@@ -1,7 +1,9 @@
 //! Facts and faults of a presented certificate, read from the leaf itself and independent of one another.
 
 mod faults;
+mod issuer;
 mod outdated;
+mod signature;
 #[cfg(test)]
 mod tests;
 
@@ -100,6 +102,9 @@ pub(crate) fn failure(facts: &CertificateFacts, kind: ErrorKind, host: &str, now
             }
             _ => "a certificate of the chain is not valid yet".to_owned(),
         },
+        ErrorKind::CertNameMismatch if names_only_as_text(facts, host) => format!(
+            "the certificate names {host} as a host name, not as the IP address that it is"
+        ),
         ErrorKind::CertNameMismatch => match names(facts) {
             Some(names) => format!("the certificate is for {names}, not for {host}"),
             None => format!("the certificate names no host, so it does not hold for {host}"),
@@ -118,6 +123,13 @@ pub(crate) fn failure(facts: &CertificateFacts, kind: ErrorKind, host: &str, now
             .to_owned(),
     };
     Failure::new(kind, message)
+}
+
+/// Whether an address that is asked for stands among the names, which it then does in the wrong way: a DNS name may not
+/// spell an address (RFC 6125, B.2), and one that is named as an address would have fitted.
+fn names_only_as_text(facts: &CertificateFacts, host: &str) -> bool {
+    let address = |text: &str| text.parse::<std::net::IpAddr>().ok();
+    address(host).is_some_and(|asked| facts.sans.iter().any(|san| address(san) == Some(asked)))
 }
 
 fn names(facts: &CertificateFacts) -> Option<String> {

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use url::{Position, Url};
 
-use crate::meter::{Plain, ReadLimitReached, Seen};
+use crate::meter::{End, Plain, ReadLimitReached, Seen, code_name};
 use crate::verdict::{Failure, find};
 
 /// Status line and headers of an answer, in bytes (HTTP/1).
@@ -199,7 +199,7 @@ impl Exchange {
         if protocol == Protocol::Http2 {
             return match list_bytes(&head.headers) {
                 0..=MAX_HEADER_LIST_BYTES => Ok(()),
-                _ => Err(headers_too_large()),
+                _ => Err(Failure::http2_headers_too_large()),
             };
         }
         if let Some(failure) = self.broken_head() {
@@ -226,9 +226,8 @@ impl Exchange {
 
     /// The connection often knows better than the request why it broke.
     fn failure(&self, error: &hyper::Error) -> Failure {
-        let is_http2 = matches!(self.sender, Sender::Http2(_));
-        if is_http2 && self.seen.received() > u64::from(STORED_HEADER_LIST_BYTES) {
-            return headers_too_large();
+        if let Sender::Http2(_) = self.sender {
+            return Failure::http2(&self.seen);
         }
         if let Some(failure) = self.broken_head() {
             return failure;
@@ -242,7 +241,7 @@ impl Exchange {
     }
 
     fn body_failure(&self, error: &hyper::Error) -> Result<(), Failure> {
-        if find::<ReadLimitReached>(error).is_some() {
+        if find::<ReadLimitReached>(error).is_some() || self.seen.end() == Some(&End::ReadLimit) {
             return Ok(()); // as much as is ever read
         }
         let io = find::<io::Error>(error).map(io::Error::kind);
@@ -260,6 +259,13 @@ impl Exchange {
                 "the body's chunks are not valid HTTP",
             ));
         }
+        if let Some(code) = self.seen.frames().reset {
+            let code = code_name(code);
+            return Err(Failure::new(
+                ErrorKind::BodyIncomplete,
+                format!("the server ended the body early with RST_STREAM ({code})"),
+            ));
+        }
         Err(Failure::new(
             ErrorKind::BodyIncomplete,
             "the connection ended before the body was complete",
@@ -273,13 +279,6 @@ impl std::fmt::Debug for Exchange {
             .field("seen", &self.seen)
             .finish_non_exhaustive()
     }
-}
-
-fn headers_too_large() -> Failure {
-    Failure::new(
-        ErrorKind::HeadersTooLarge,
-        "the headers of the answer are larger than 16 KiB (HTTP/2)",
-    )
 }
 
 fn list_bytes(headers: &HeaderMap) -> usize {

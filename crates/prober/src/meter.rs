@@ -3,14 +3,21 @@
 //! Two layers share one [`Seen`]: [`Raw`] sits on the socket and stops a flood whatever layer it hides in (TLS records,
 //! `1xx` answers, chunk extensions, trailers); [`Plain`] sits where HTTP is readable.
 
+mod frames;
+
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+
+use frames::Frames;
+pub(crate) use frames::{FramesSeen, code_name};
+
+use crate::verdict::find;
 
 /// Reading stops once this much has come in; the last read can add at most [`LARGEST_READ`], so one probe never reads
 /// more than 256 KiB from the network.
@@ -44,7 +51,36 @@ pub(crate) struct Seen {
     bare_line_feed: AtomicBool,
     too_many_blank_lines: AtomicBool,
     last_write_us: AtomicU64,
-    received: AtomicU64,
+    frames: Mutex<FramesSeen>,
+    end: OnceLock<End>,
+}
+
+/// How a connection of HTTP/2 ended; its library does not tell.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum End {
+    Closed,
+    Reset,
+    ReadLimit,
+    Tls(rustls::Error),
+}
+
+impl End {
+    fn of(error: &io::Error) -> Option<Self> {
+        if find::<ReadLimitReached>(error).is_some() {
+            return Some(Self::ReadLimit);
+        }
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return Some(Self::Tls(tls.clone()));
+        }
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Some(Self::Closed), // no goodbye of TLS
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected => Some(Self::Reset),
+            _ => None,
+        }
+    }
 }
 
 /// No byte has this value.
@@ -59,7 +95,8 @@ impl Seen {
             bare_line_feed: AtomicBool::new(false),
             too_many_blank_lines: AtomicBool::new(false),
             last_write_us: AtomicU64::new(0),
-            received: AtomicU64::new(0),
+            frames: Mutex::default(),
+            end: OnceLock::new(),
         }
     }
 
@@ -68,9 +105,14 @@ impl Seen {
         u8::try_from(self.first_byte.load(Ordering::Relaxed)).ok()
     }
 
-    /// How many bytes came over this connection.
-    pub(crate) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+    /// The frames of HTTP/2.
+    pub(crate) fn frames(&self) -> FramesSeen {
+        *self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a connection of HTTP/2 ended, as far as it has.
+    pub(crate) fn end(&self) -> Option<&End> {
+        self.end.get()
     }
 
     /// Whether a byte of an HTTP answer came.
@@ -136,7 +178,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Raw<S> {
         if let Some(first) = new.first() {
             let length = u64::try_from(new.len()).unwrap_or(u64::MAX);
             self.budget.0.fetch_add(length, Ordering::Relaxed);
-            self.seen.received.fetch_add(length, Ordering::Relaxed);
             if self.seen.first_byte().is_none() {
                 self.seen
                     .first_byte
@@ -171,6 +212,7 @@ pub(crate) struct Plain<S> {
     inner: S,
     seen: Arc<Seen>,
     head: Option<HeadLines>,
+    frames: Option<Frames>,
 }
 
 impl<S> Plain<S> {
@@ -180,15 +222,38 @@ impl<S> Plain<S> {
             inner,
             seen,
             head: Some(HeadLines::default()),
+            frames: None,
         }
     }
 
-    /// Watches HTTP/2, which has no lines.
+    /// Watches HTTP/2, which has frames.
     pub(crate) fn http2(inner: S, seen: Arc<Seen>) -> Self {
         Self {
             inner,
             seen,
             head: None,
+            frames: Some(Frames::default()),
+        }
+    }
+
+    /// Remembers how HTTP/2 went on.
+    fn note_frames(&mut self, new: &[u8], is_full: bool, error: Option<&io::Error>) {
+        let Some(frames) = &mut self.frames else {
+            return;
+        };
+        frames.read(new);
+        let seen = frames.seen();
+        *self
+            .seen
+            .frames
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = seen;
+        let end = match error {
+            Some(error) => End::of(error),
+            None => (new.is_empty() && !is_full).then_some(End::Closed),
+        };
+        if let Some(end) = end {
+            self.seen.end.get_or_init(|| end);
         }
     }
 }
@@ -209,6 +274,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Plain<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         let new = buf.filled().get(before..).unwrap_or_default();
+        match &polled {
+            Poll::Ready(Ok(())) => self.note_frames(new, buf.remaining() == 0, None),
+            Poll::Ready(Err(error)) => self.note_frames(&[], false, Some(error)),
+            Poll::Pending => {}
+        }
         if !new.is_empty() {
             self.seen.any_answer.store(true, Ordering::Relaxed);
             match self.head.as_mut().map(|head| head.read(new)) {
@@ -233,8 +303,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Plain<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
-        if matches!(polled, Poll::Ready(Ok(_))) {
-            self.seen.note_write();
+        match &polled {
+            Poll::Ready(Ok(_)) => self.seen.note_write(),
+            Poll::Ready(Err(error)) => self.note_frames(&[], false, Some(error)),
+            Poll::Pending => {}
         }
         polled
     }
@@ -353,7 +425,6 @@ mod tests {
         assert!(crate::verdict::find::<ReadLimitReached>(&end).is_some());
         let total = u64::try_from(total).unwrap();
         assert_eq!(budget.used(), total);
-        assert_eq!(one.seen().received() + other.seen().received(), total);
         assert!((READ_STOP..=256 * 1024).contains(&total), "{total}");
     }
 

@@ -9,7 +9,7 @@ use guard::{DialError, Refusal, ResolveError};
 use models::probe::{ErrorKind, ProbeError};
 use rustls::Error as TlsError;
 
-use crate::meter::{ReadLimitReached, Seen};
+use crate::meter::{End, ReadLimitReached, Seen, code_name};
 use crate::redirect::MAX_REDIRECTS;
 
 /// A probe that found something wrong.
@@ -113,7 +113,10 @@ impl Failure {
             ),
             TlsError::AlertReceived(alert) => Self::new(
                 ErrorKind::TlsAlert,
-                format!("the server ended the TLS handshake with the alert {alert:?}"),
+                format!(
+                    "the server ended the TLS handshake with the alert {}",
+                    alert_name(*alert)
+                ),
             ),
             TlsError::PeerIncompatible(_) => Self::new(
                 ErrorKind::TlsProtocol,
@@ -126,10 +129,7 @@ impl Failure {
     /// A request that got no usable answer. `seen` knows what came before it broke.
     pub(crate) fn http(error: &hyper::Error, seen: &Seen) -> Self {
         if find::<ReadLimitReached>(error).is_some() {
-            return Self::new(
-                ErrorKind::HeadersTooLarge,
-                "the server sent more than 256 KiB before its answer",
-            );
+            return Self::too_much_before_answer();
         }
         if error.is_parse_too_large() {
             return Self::new(
@@ -159,6 +159,90 @@ impl Failure {
             "the server broke the HTTP protocol"
         };
         Self::new(ErrorKind::HttpProtocol, what)
+    }
+
+    /// An HTTP/2 request that got no usable answer, told by the frames and the end that were seen: the library's errors
+    /// do not say enough.
+    pub(crate) fn http2(seen: &Seen) -> Self {
+        let frames = seen.frames();
+        let is_begun = frames.header_bytes > 0;
+        let protocol = |what: &str| Self::new(ErrorKind::HttpProtocol, what);
+        if frames.large_block {
+            return Self::http2_headers_too_large();
+        }
+        if frames.long_block {
+            return Self::new(
+                ErrorKind::HeadersTooLarge,
+                "the headers of the answer come in more than 6 frames (HTTP/2)",
+            );
+        }
+        if frames.not_http2 {
+            return protocol("what the server sent is not valid HTTP/2");
+        }
+        match seen.end() {
+            Some(End::ReadLimit) if is_begun => return Self::too_much_before_answer(),
+            Some(End::ReadLimit) => {
+                return protocol(
+                    "the server sent more than 256 KiB of HTTP/2 frames and no answer",
+                );
+            }
+            Some(End::Tls(error)) => return Self::tls_protocol(error),
+            _ => {}
+        }
+        let told = match (frames.reset, frames.go_away) {
+            (Some(code), _) => format!("refused the request with RST_STREAM ({})", code_name(code)),
+            (None, Some(code)) => {
+                format!("closed the connection with GOAWAY ({})", code_name(code))
+            }
+            (None, None) => return Self::http2_cut_off(seen.end(), is_begun),
+        };
+        if is_begun {
+            return protocol(&format!("the server {told} in the middle of its answer"));
+        }
+        Self::new(
+            ErrorKind::ConnectReset,
+            format!("the server {told} before it answered"),
+        )
+    }
+
+    fn http2_cut_off(end: Option<&End>, is_begun: bool) -> Self {
+        let (kind, what) = match (end, is_begun) {
+            (Some(End::Reset), false) => (
+                ErrorKind::ConnectReset,
+                "the server reset the connection before it answered",
+            ),
+            (Some(End::Reset), true) => (
+                ErrorKind::HttpProtocol,
+                "the server reset the connection in the middle of its answer",
+            ),
+            (Some(End::Closed), false) => (
+                ErrorKind::HttpProtocol,
+                "the server closed the connection without an answer",
+            ),
+            (Some(End::Closed), true) => (
+                ErrorKind::HttpProtocol,
+                "the server closed the connection in the middle of its answer",
+            ),
+            _ => (
+                ErrorKind::HttpProtocol,
+                "the server broke the HTTP/2 protocol",
+            ),
+        };
+        Self::new(kind, what)
+    }
+
+    pub(crate) fn http2_headers_too_large() -> Self {
+        Self::new(
+            ErrorKind::HeadersTooLarge,
+            "the headers of the answer are larger than 16 KiB (HTTP/2)",
+        )
+    }
+
+    fn too_much_before_answer() -> Self {
+        Self::new(
+            ErrorKind::HeadersTooLarge,
+            "the server sent more than 256 KiB before its answer",
+        )
     }
 
     /// A redirect whose next hop may not be requested.
@@ -224,6 +308,14 @@ pub(crate) fn moves_text(c: char) -> bool {
             '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}'
         )
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// As the alert's own name is written (RFC 6066, section 9): rustls spells that one alone in another way.
+fn alert_name(alert: rustls::AlertDescription) -> String {
+    match alert {
+        rustls::AlertDescription::UnrecognisedName => "UnrecognizedName".to_owned(),
+        alert => format!("{alert:?}"),
+    }
 }
 
 /// Record types of TLS: change cipher spec, alert, handshake, application data, heartbeat.

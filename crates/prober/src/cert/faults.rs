@@ -9,9 +9,9 @@ use rustls::{CertificateError, Error as TlsError};
 use rustls_pki_types::{CertificateDer, ServerName};
 use x509_cert::Certificate;
 use x509_cert::certificate::Version;
-use x509_cert::der::{Decode as _, Encode as _};
-use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::der::Decode as _;
 
+use super::issuer::{Issuers, Origin};
 use super::{outdated, unix_time};
 use crate::tls::Tls;
 
@@ -48,13 +48,15 @@ impl Faults<'_> {
         match ParsedCertificate::try_from(self.leaf) {
             Ok(parsed) => {
                 found.extend(self.name(&parsed));
-                found.extend(self.chain(&parsed, facts));
+                if let Err(complaint) = self.chain(&parsed, facts) {
+                    self.beside_chain(complaint, &mut found);
+                }
             }
             // Older versions are readable, only not by a verifier of today.
             Err(_unreadable) if self.is_before_version_3() => {
-                found.extend(self.is_self_signed().then_some(ErrorKind::CertSelfSigned));
+                self.beside_chain(ErrorKind::CertUnsupported, &mut found);
             }
-            Err(_unreadable) => found.push(ErrorKind::CertMalformed),
+            Err(unreadable) => self.beside_chain(kind_of(&unreadable), &mut found),
         }
         if found.is_empty() {
             found.push(kind_of(verdict));
@@ -62,6 +64,42 @@ impl Faults<'_> {
         found.sort_by_key(|kind| ORDER.iter().position(|known| known == kind));
         found.dedup();
         found
+    }
+
+    /// What a verifier's one complaint about the chain hides: a leaf of a bad kind may be self-signed as well, or nobody's.
+    fn beside_chain(&self, complaint: ErrorKind, found: &mut Vec<ErrorKind>) {
+        let says_whose = matches!(
+            complaint,
+            ErrorKind::CertUnknownIssuer | ErrorKind::CertBadSignature
+        );
+        match self.origin() {
+            Some(Origin::Itself) => {
+                found.push(ErrorKind::CertSelfSigned);
+                found.extend((!says_whose).then_some(complaint));
+            }
+            // A verifier takes a signature for a bad one where it dislikes the key that made it.
+            Some(Origin::Trusted { is_weak: true }) if says_whose => {
+                found.push(ErrorKind::CertUnsupported);
+            }
+            Some(Origin::Unknown) if !says_whose => {
+                found.extend([ErrorKind::CertUnknownIssuer, complaint]);
+            }
+            Some(Origin::Forged) if !says_whose => {
+                found.extend([ErrorKind::CertBadSignature, complaint]);
+            }
+            _ => found.push(complaint),
+        }
+    }
+
+    /// `None` for a leaf that can't be read.
+    fn origin(&self) -> Option<Origin> {
+        let leaf = Certificate::from_der(self.leaf).ok()?;
+        let issuers = Issuers {
+            rest: self.rest,
+            roots: self.tls.roots(),
+            provider: self.tls.provider(),
+        };
+        Some(issuers.origin(&leaf))
     }
 
     fn is_before_version_3(&self) -> bool {
@@ -86,7 +124,11 @@ impl Faults<'_> {
     }
 
     /// Judges the chain at a moment when the leaf is valid, so that its dates do not hide the rest.
-    fn chain(&self, parsed: &ParsedCertificate<'_>, facts: &CertificateFacts) -> Option<ErrorKind> {
+    fn chain(
+        &self,
+        parsed: &ParsedCertificate<'_>,
+        facts: &CertificateFacts,
+    ) -> Result<(), ErrorKind> {
         let mut at = self.now;
         if let Some(end) = facts.not_after {
             at = at.min(end);
@@ -94,67 +136,15 @@ impl Faults<'_> {
         if let Some(start) = facts.not_before {
             at = at.max(start);
         }
-        let chain = verify_server_cert_signed_by_trust_anchor(
+        verify_server_cert_signed_by_trust_anchor(
             parsed,
             self.tls.roots(),
             self.rest,
             unix_time(at),
             self.tls.provider().signature_verification_algorithms.all,
-        );
-        let kind = kind_of(&chain.err()?);
-        let nobody_vouches = matches!(
-            kind,
-            ErrorKind::CertUnknownIssuer | ErrorKind::CertUnsupported
-        );
-        if nobody_vouches && self.is_self_signed() {
-            return Some(ErrorKind::CertSelfSigned);
-        }
-        Some(kind)
+        )
+        .map_err(|error| kind_of(&error))
     }
-
-    /// Whether the leaf names itself as its issuer and its own key made its signature. Where we can't check such a
-    /// signature (an outdated algorithm), the names have to do.
-    fn is_self_signed(&self) -> bool {
-        let Ok(certificate) = Certificate::from_der(self.leaf) else {
-            return false;
-        };
-        let tbs = certificate.tbs_certificate();
-        if tbs.issuer() != tbs.subject() {
-            return false;
-        }
-        let key = tbs.subject_public_key_info();
-        let (Some(key_kind), Some(signature_kind), Ok(signed)) = (
-            algorithm(&key.algorithm),
-            algorithm(certificate.signature_algorithm()),
-            tbs.to_der(),
-        ) else {
-            return false;
-        };
-        let known = self.tls.provider().signature_verification_algorithms.all;
-        let mut fitting = known
-            .iter()
-            .filter(|known| {
-                *known.public_key_alg_id() == *key_kind
-                    && *known.signature_alg_id() == *signature_kind
-            })
-            .peekable();
-        fitting.peek().is_none()
-            || fitting.any(|known| {
-                let key = key.subject_public_key.raw_bytes();
-                known
-                    .verify_signature(key, &signed, certificate.signature().raw_bytes())
-                    .is_ok()
-            })
-    }
-}
-
-/// An algorithm as verifiers name it: its DER without the outer sequence.
-fn algorithm(id: &AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
-    let mut der = id.oid.to_der().ok()?;
-    if let Some(parameters) = &id.parameters {
-        parameters.encode_to_vec(&mut der).ok()?;
-    }
-    Some(der)
 }
 
 /// The kind of one complaint.

@@ -11,7 +11,7 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 /// Bits of the smallest RSA key that is accepted.
 const MIN_RSA_BITS: usize = 2048;
 
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
 
 /// MD2, MD4, MD5 and SHA-1, with RSA, DSA and ECDSA.
@@ -35,7 +35,8 @@ pub(super) fn is(leaf: &CertificateDer<'_>) -> bool {
         || is_weak(tbs.subject_public_key_info())
 }
 
-fn is_weak(key: &SubjectPublicKeyInfoOwned) -> bool {
+/// Whether nobody accepts a key any more for how short or old it is.
+pub(super) fn is_weak(key: &SubjectPublicKeyInfoOwned) -> bool {
     if key.algorithm.oid == DSA {
         return true;
     }
@@ -44,7 +45,7 @@ fn is_weak(key: &SubjectPublicKeyInfoOwned) -> bool {
 }
 
 /// The length of the modulus in an `RSAPublicKey` (RFC 8017, A.1.1).
-fn rsa_bits(key: &[u8]) -> Option<usize> {
+pub(super) fn rsa_bits(key: &[u8]) -> Option<usize> {
     let modulus = SliceReader::new(key).ok()?.sequence(|reader| {
         let modulus: UintRef<'_> = reader.decode()?;
         let _exponent: UintRef<'_> = reader.decode()?;

@@ -19,14 +19,14 @@ use crate::certificate::CertificateFacts;
 use crate::health::{ClosedHour, Health, RowsSay, Sums, Verdict};
 use crate::id::{IncidentId, ServiceId};
 use crate::opinion::Doubted;
-use crate::probe::{ErrorKind, Outcome, ProbeResult};
+use crate::probe::{Answers, ErrorKind, Outcome, ProbeResult};
 use crate::service::{SlaTarget, Status};
 use crate::sla::Checks;
 use crate::window::Window;
 
 pub use certificate::SeenCertificate;
 pub use incident::Incident;
-pub use sla::judge as judge_sla;
+pub use sla::{judge as judge_sla, needs_doubts};
 
 /// The rules that an operator may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub struct State {
     pub status: Status,
     /// The incident that is open.
     pub incident: Option<Incident>,
-    /// Whether the SLA is below its target.
+    /// Whether the SLA is below its target: since what is beyond doubt was, until everything is not.
     pub sla_breached: bool,
     /// How often it has been.
     pub sla_breaches: u32,
@@ -97,6 +97,9 @@ pub struct Case<'a> {
     /// What the rows say, the new ones included, up to `health.last_scheduled_at`: needed where
     /// failures are voided, or [`needs_rows`] says so.
     pub rows: Option<RowsSay>,
+    /// The counted failures that are in doubt, the new ones included: needed where
+    /// [`needs_doubts`] says so.
+    pub in_doubt: Vec<Answers>,
     /// The certificate last seen.
     pub certificate: Option<SeenCertificate>,
     /// Now.
@@ -186,7 +189,9 @@ pub fn evaluate(
     new_incident: &mut dyn FnMut() -> IncidentId,
 ) -> Folded {
     let voided = std::mem::take(&mut case.voided);
+    let in_doubt = std::mem::take(&mut case.in_doubt);
     let mut fold = Fold::new(case, new_incident);
+    fold.know_doubts(in_doubt, arrived);
     fold.take_voided(&voided);
     let newest_before = fold.out.health.last_scheduled_at;
     let is_late = |arrived: &&Arrived<'_>| {
@@ -204,6 +209,8 @@ pub fn evaluate(
             fold.count(result);
         }
     }
+    // What is no result of its own may have ended a doubt.
+    fold.judge_sla();
     fold.finish()
 }
 
@@ -217,6 +224,10 @@ struct Fold<'a> {
     first: Option<FailedCheck>,
     /// The certificate as seen so far.
     seen: Option<SeenCertificate>,
+    /// How many failures in the sums are in doubt.
+    doubts: u64,
+    /// Those that are not in the sums yet.
+    doubts_to_come: Vec<Answers>,
     /// Whether a result moved the state.
     moved: bool,
     new_incident: &'a mut dyn FnMut() -> IncidentId,
@@ -232,6 +243,8 @@ impl<'a> Fold<'a> {
             first: case.rows.as_ref().and_then(|rows| rows.first.clone()),
             rows: case.rows,
             seen: case.certificate,
+            doubts: 0,
+            doubts_to_come: Vec::new(),
             moved: false,
             new_incident,
             out: Folded {

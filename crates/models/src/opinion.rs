@@ -10,10 +10,14 @@
 //! The order of arrival: a confirm is asked for in the transaction that stores its failure, so it
 //! cannot come before. One whose failure is not there voids nothing, then or later.
 
+mod pending;
+
 use chrono::TimeDelta;
 
 use crate::Time;
 use crate::probe::{Answers, Outcome, ProbeKind, ProbeResult};
+
+pub use pending::{doubtful_since, in_doubt};
 
 /// How long a second opinion may take to begin, beyond the timeout that the failed probe may have
 /// used up. Later the target may have come back by itself.

@@ -81,9 +81,18 @@ impl Checks {
 
     /// One failure is inconclusive after all.
     pub const fn void_failure(&mut self) {
-        self.judged = self.judged.saturating_sub(1);
-        self.failed = self.failed.saturating_sub(1);
-        self.inconclusive = self.inconclusive.saturating_add(1);
+        *self = self.without_failures(1);
+    }
+
+    /// As if so many of the failures were inconclusive.
+    #[must_use]
+    pub const fn without_failures(self, failures: u64) -> Self {
+        Self {
+            judged: self.judged.saturating_sub(failures),
+            failed: self.failed.saturating_sub(failures),
+            inconclusive: self.inconclusive.saturating_add(failures),
+            ..self
+        }
     }
 
     /// Successful ÷ judged, maintenance left out; `None` until something was judged.

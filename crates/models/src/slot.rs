@@ -135,11 +135,15 @@ fn from_ms(ms: i64) -> Time {
     DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
-/// When a job for this slot has become too old to run: half an interval after it, at most a minute.
+/// No slot is probed later than this after it was due.
+pub const MAX_START_DELAY: TimeDelta = TimeDelta::minutes(1);
+
+/// When a job for this slot has become too old to run: half an interval after it, at most
+/// [`MAX_START_DELAY`].
 #[must_use]
 pub fn not_after(scheduled_at: Time, interval_ms: u32) -> Time {
-    const LONGEST_MS: i64 = 60_000;
-    scheduled_at + TimeDelta::milliseconds((i64::from(interval_ms) / 2).min(LONGEST_MS))
+    let half = TimeDelta::milliseconds(i64::from(interval_ms) / 2);
+    scheduled_at + half.min(MAX_START_DELAY)
 }
 
 #[cfg(test)]

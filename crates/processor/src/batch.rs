@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::fold::{self, Known, Told};
 use crate::opinion::{self, Voided};
+use crate::pending;
 use crate::rows::{self, Corrupt};
 use crate::worker::Worker;
 use crate::write;
@@ -91,8 +92,14 @@ async fn take(
     let duplicates = present.len() - new.len();
     let groups = by_place(&new);
     let rows = read_rows(conn, &known, &groups, &voided).await?;
-    let told = Told { voided, rows };
-    let changes = fold::fold(&mut known, &groups, told, &worker.rules, now);
+    let rules = &worker.rules;
+    let in_doubt = pending::after_results(conn, &known, &groups, &voided, (rules, now)).await?;
+    let told = Told {
+        voided,
+        rows,
+        in_doubt,
+    };
+    let changes = fold::fold(&mut known, &groups, told, rules, now);
     let late = changes.late;
     let doubted = opinion::services(&changes.doubted);
     let alerts = write::write(conn, &known, changes, worker.cooldown, now).await?;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::batch::{Failed, Groups, Place};
 use crate::opinion::{Doubt, Voided};
+use crate::pending::Pending;
 use crate::rows;
 use crate::worker::new_id;
 
@@ -96,6 +97,8 @@ pub(crate) struct Told {
     pub(crate) voided: Voided,
     /// The streaks, where they have to be known.
     pub(crate) rows: BTreeMap<Place, RowsSay>,
+    /// What is in doubt, where a breach may be told.
+    pub(crate) in_doubt: Pending,
 }
 
 /// Folds each place's new results through the rules.
@@ -121,6 +124,7 @@ pub(crate) fn fold(
             health,
             voided: told.voided.remove(place).unwrap_or_default(),
             rows: told.rows.remove(place),
+            in_doubt: told.in_doubt.remove(place).unwrap_or_default(),
             certificate: known.certificates.get(&service_id).cloned(),
             now,
         };

@@ -16,6 +16,7 @@ mod fold;
 mod intake;
 mod nudge;
 mod opinion;
+mod pending;
 mod raise;
 mod rollup;
 mod rows;

@@ -3,7 +3,7 @@
 use super::{Fold, sla};
 use crate::Time;
 use crate::health::ClosedHour;
-use crate::probe::ProbeResult;
+use crate::probe::{Answers, ProbeResult};
 use crate::window::Window;
 
 impl Fold<'_> {
@@ -17,13 +17,24 @@ impl Fold<'_> {
                 None => self.out.closed.push(closed),
             }
         }
+        self.note_doubt(result);
         self.judge_sla();
+    }
+
+    /// A result that is in doubt weighs on the sums from now on.
+    fn note_doubt(&mut self, result: &ProbeResult) {
+        let is_it = |doubt: &mut Answers| {
+            doubt.kind == result.kind && doubt.scheduled_at == result.scheduled_at
+        };
+        let joined = self.doubts_to_come.extract_if(.., is_it).count();
+        self.doubts += u64::try_from(joined).unwrap_or(u64::MAX);
     }
 
     pub(super) fn judge_sla(&mut self) {
         let alert = sla::judge(
             &mut self.out.state,
             self.out.health.open.checks,
+            self.doubts,
             self.service,
             self.rules,
         );

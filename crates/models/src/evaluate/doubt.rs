@@ -3,8 +3,22 @@
 use super::{Arrived, Fold};
 use crate::health::RowsSay;
 use crate::opinion::Doubted;
+use crate::probe::Answers;
 
 impl Fold<'_> {
+    /// Failures in doubt that have just arrived are in no sum before they are counted.
+    pub(super) fn know_doubts(&mut self, in_doubt: Vec<Answers>, arrived: &[Arrived<'_>]) {
+        let is_new = |doubt: &Answers| {
+            arrived.iter().any(|arrived| {
+                let result = arrived.result;
+                result.kind == doubt.kind && result.scheduled_at == doubt.scheduled_at
+            })
+        };
+        let (new, known): (Vec<_>, Vec<_>) = in_doubt.into_iter().partition(is_new);
+        self.doubts = u64::try_from(known.len()).unwrap_or(u64::MAX);
+        self.doubts_to_come = new;
+    }
+
     /// Voided failures leave the streak, their hour, and what an open incident counts; it stays until a newer success.
     /// The failure that the streak begins with now is doubted in their place.
     pub(super) fn take_voided(&mut self, voided: &[Doubted]) {

@@ -1,5 +1,6 @@
 //! The rules against a service kept in memory: rows, and all that follows from them.
 
+mod breaches;
 mod certificates;
 mod doubts;
 mod oracle;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::*;
-use crate::opinion::Opinion;
+use crate::opinion::{Opinion, doubtful_since, in_doubt};
 use crate::probe::{Phases, ProbeError, ProbeKind};
 
 const RULES: Rules = Rules {
@@ -131,6 +132,7 @@ impl World {
         let has_incident = self.state.incident.is_some();
         let needs_rows = needs_rows(&self.health, has_incident, &arrived);
         let rows = (needs_rows || !voided.is_empty()).then(|| self.say());
+        let in_doubt = self.in_doubt(&voided, &arrived);
         let mut last_id = u128::try_from(self.incidents.len()).unwrap();
         let folded = evaluate(
             Case {
@@ -140,6 +142,7 @@ impl World {
                 health: self.health.clone(),
                 voided,
                 rows,
+                in_doubt,
                 certificate: self.certificate.clone(),
                 now: self.now,
             },
@@ -171,6 +174,36 @@ impl World {
             }
         }
         voided
+    }
+
+    /// What is in doubt, where the rules ask for it.
+    fn in_doubt(&self, voided: &[Doubted], arrived: &[Arrived<'_>]) -> Vec<Answers> {
+        let (service, open) = (&self.service, self.health.open.checks);
+        let news = (voided, arrived);
+        if !needs_doubts(&self.state, open, service, &RULES, news) {
+            return Vec::new();
+        }
+        let since = doubtful_since(service.timeout_ms, self.now);
+        let doubted = |(key, row): (&(Time, i16), &ProbeResult)| Doubted {
+            voided: self.voided.contains(key),
+            moves_state: verdict(row).moves_state,
+            ..Doubted::of(row)
+        };
+        let (older, recent): (Vec<_>, Vec<_>) = self
+            .rows
+            .iter()
+            .map(doubted)
+            .filter(|row| row.moves_state || row.kind == ProbeKind::Confirm)
+            .partition(|row| row.scheduled_at < since);
+        let decides = |row: &&Doubted| row.outcome != Outcome::Inconclusive && !row.voided;
+        let before = older
+            .iter()
+            .rev()
+            .filter(|row| row.moves_state)
+            .find(decides);
+        let rows: Vec<_> = before.cloned().into_iter().chain(recent).collect();
+        let current = service.is_active.then_some(service.config_version);
+        in_doubt(&rows, current, service.timeout_ms, self.now)
     }
 
     fn write(&mut self, folded: Folded) {

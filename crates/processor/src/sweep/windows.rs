@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use db::Conn;
 use models::Time;
-use models::evaluate::judge_sla;
+use models::evaluate::{Rules, judge_sla, needs_doubts};
+use models::health::Health;
 use models::sla::Checks;
 use models::window::hour_of;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use crate::batch::Failed;
 use crate::fold::{Changes, Known, Latencies, NewAlert, NewState};
 use crate::nudge::Nudger;
+use crate::pending;
 use crate::rollup;
 use crate::rows;
 use crate::worker::Worker;
@@ -71,15 +73,21 @@ pub(super) async fn compute(
     now: Time,
 ) -> Result<Vec<Uuid>, Failed> {
     let mut known = Known::read(conn, services).await?;
-    let mut open = open_checks(conn, services).await?;
+    let health = health(conn, services).await?;
     let mut windows = rollup::windows(conn, services, worker.rules.sla_window, now).await?;
+    for (service_id, service) in &mut known.services {
+        let window = windows.entry(*service_id).or_default();
+        service.state.day = window.day;
+        service.state.sla = window.sla.checks;
+    }
+    let doubts = doubts(conn, &known, &health, &worker.rules, now).await?;
     let mut changes = Changes::default();
     for (service_id, service) in &mut known.services {
         let window = windows.remove(service_id).unwrap_or_default();
-        service.state.day = window.day;
-        service.state.sla = window.sla.checks;
-        let open = open.remove(service_id).unwrap_or_default();
-        let alert = judge_sla(&mut service.state, open, &service.watched, &worker.rules);
+        let open = open_checks(&health, *service_id);
+        let (state, watched) = (&mut service.state, &service.watched);
+        let doubtful = doubts.get(service_id).copied().unwrap_or(0);
+        let alert = judge_sla(state, open, doubtful, watched, &worker.rules);
         changes.alerts.extend(alert.map(|raised| NewAlert {
             service_id: *service_id,
             raised,
@@ -95,13 +103,44 @@ pub(super) async fn compute(
     Ok(alerts)
 }
 
-/// What the open hours hold, over all regions.
-async fn open_checks(conn: &mut Conn, services: &[Uuid]) -> Result<BTreeMap<Uuid, Checks>, Failed> {
-    let mut open: BTreeMap<Uuid, Checks> = BTreeMap::new();
-    for row in db::health::of_services(conn, services).await? {
-        let health = rows::health(row)?;
-        let checks = open.entry(health.service_id.as_uuid()).or_default();
-        *checks = checks.plus(health.open.checks);
+/// The services' health, of all regions.
+async fn health(conn: &mut Conn, services: &[Uuid]) -> Result<Vec<Health>, Failed> {
+    let rows = db::health::of_services(conn, services).await?;
+    rows.into_iter().map(|row| Ok(rows::health(row)?)).collect()
+}
+
+/// What the open hours of a service hold, over all regions.
+fn open_checks(health: &[Health], service_id: Uuid) -> Checks {
+    health
+        .iter()
+        .filter(|health| health.service_id.as_uuid() == service_id)
+        .fold(Checks::default(), |sum, health| {
+            sum.plus(health.open.checks)
+        })
+}
+
+/// How many failures are in doubt, by service; of those only whose breach may be told.
+async fn doubts(
+    conn: &mut Conn,
+    known: &Known,
+    health: &[Health],
+    rules: &Rules,
+    now: Time,
+) -> Result<BTreeMap<Uuid, u64>, Failed> {
+    let may_be_told = |service_id: Uuid| {
+        known.services.get(&service_id).is_some_and(|service| {
+            let open = open_checks(health, service_id);
+            needs_doubts(&service.state, open, &service.watched, rules, (&[], &[]))
+        })
+    };
+    let asked: Vec<Health> = health
+        .iter()
+        .filter(|health| may_be_told(health.service_id.as_uuid()))
+        .cloned()
+        .collect();
+    let mut doubts = BTreeMap::new();
+    for ((service_id, _), pending) in pending::of_places(conn, known, &asked, now).await? {
+        *doubts.entry(service_id).or_default() += rows::count(pending.len());
     }
-    Ok(open)
+    Ok(doubts)
 }

@@ -1,5 +1,6 @@
 //! First failures are looked at by another prober, whose success voids them.
 
+use chrono::TimeDelta;
 use models::probe::Outcome::{self, Down, Up};
 use models::probe::{Answers, ProbeKind, ProbeResult};
 
@@ -259,4 +260,76 @@ async fn a_success_that_answers_a_former_configuration_voids_nothing() {
         .await;
     assert_eq!(world.text(SUMS).await, "1 1 0");
     assert_eq!(world.streak().await, 1);
+}
+
+#[tokio::test]
+async fn a_void_failure_raises_no_sla_breach_and_repeats_none() {
+    let world = World::running(1).await;
+    // A confirm has 45 s: longer than this takes.
+    let service = world
+        .service_with("sla_target = 9500, timeout_ms = 30000")
+        .await;
+    let now = (world.now - world.start).num_seconds();
+    let mut results: Vec<_> = (0..20)
+        .map(|n| service.slot(now - 400 + n * 10, Up))
+        .collect();
+    results.push(service.slot(now - 200, Down));
+    results.push(service.slot(now - 190, Up));
+    world.take(&results, 22).await;
+    let breached = "SELECT sla_breached::int::bigint FROM service_state";
+    // One failure long ago: each that is in doubt would be the second of a breach.
+    let mut rows = 22;
+    for n in 0..3 {
+        rows += 3;
+        blip(&world, &service, now - 30 + n * 3, rows).await;
+        assert_eq!(
+            (world.alerts().await.as_str(), world.count(breached).await),
+            ("", 0)
+        );
+    }
+    // A real one is told when the other prober has failed, too.
+    world.take(&[service.slot(now - 20, Down)], rows + 1).await;
+    assert_eq!(world.alerts().await, "", "in doubt");
+    let agrees = confirm(&service, now - 19, now - 20, Down, "prober-2");
+    world.take(&[agrees], rows + 2).await;
+    assert_eq!(world.alerts().await, "sla_breach pending");
+    let told = "SELECT facts->>'judged' || ' ' || (facts->>'failed') FROM alerts";
+    assert_eq!(world.text(told).await, "26 2", "void ones are none");
+    world.take(&[service.slot(now - 18, Up)], rows + 3).await;
+    rows += 3;
+    for n in 0..3 {
+        rows += 3;
+        blip(&world, &service, now - 15 + n * 3, rows).await;
+        assert_eq!(world.count(breached).await, 1);
+    }
+    assert_eq!(world.alerts().await, "sla_breach pending", "told once");
+}
+
+/// A failure that another prober voids, and a success; then there are so many rows.
+async fn blip(world: &World, service: &Service, seconds: i64, rows: i64) {
+    world.take(&[service.slot(seconds, Down)], rows - 2).await;
+    let voids = confirm(service, seconds + 1, seconds, Up, "prober-2");
+    world.take(&[voids], rows - 1).await;
+    world.take(&[service.slot(seconds + 2, Up)], rows).await;
+}
+
+#[tokio::test]
+async fn a_breach_whose_second_opinion_never_comes_is_told_by_the_next_result_after_its_time() {
+    let world = World::running(1).await;
+    let service = world
+        .service_with("sla_target = 9500, timeout_ms = 30000")
+        .await;
+    let now = (world.now - world.start).num_seconds();
+    let mut results: Vec<_> = (0..20)
+        .map(|n| service.slot(now - 400 + n * 10, Up))
+        .collect();
+    results.push(service.slot(now - 200, Down));
+    results.push(service.slot(now - 190, Up));
+    results.push(service.slot(now, Down));
+    results.push(service.slot(now + 1, Up));
+    world.take(&results, 24).await;
+    assert_eq!(world.alerts().await, "");
+    world.shift.advance(TimeDelta::minutes(1));
+    world.take(&[service.slot(now + 2, Up)], 25).await;
+    assert_eq!(world.alerts().await, "sla_breach pending");
 }

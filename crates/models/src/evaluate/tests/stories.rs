@@ -157,6 +157,7 @@ fn an_sla_breach_is_told_once_until_it_was_back_at_its_target() {
     let mut tell = |range: std::ops::Range<i64>, outcome| {
         // Never three failures in a row: this is about the SLA alone.
         for n in range {
+            world.now = at(n * 10 + 30); // all doubts are over
             world.batch(&[slot(n * 10, outcome)]);
         }
         (world.state.sla_breached, world.kinds().len())
@@ -186,6 +187,7 @@ fn a_breach_while_paused_is_told_after_the_resume_if_it_lasts() {
     }
     assert_eq!((world.state.sla_breached, world.kinds().len()), (false, 0));
     world.service.is_active = true;
+    world.now = at(150);
     world.batch(&[slot(120, Up)]);
     assert_eq!(world.kinds(), [AlertKind::SlaBreach]);
 }

@@ -1,10 +1,12 @@
 //! What every handler shares.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use db::Db;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use db::{Db, NearDb};
 use futures_util::FutureExt as _;
 use models::mail_token::TokenKey;
 use runtime::{Clock, Readiness};
@@ -110,5 +112,35 @@ impl Api {
         } else {
             Err(Problem::unavailable("the database's schema is not current"))
         }
+    }
+}
+
+/// The database connections of the HTTP worker that a handler runs on: for [`Api::read`], whose work stays there.
+#[derive(Debug, Clone)]
+pub(crate) struct Near(NearDb);
+
+impl Near {
+    /// Of the worker whose thread this is called on.
+    pub(crate) fn new(db: &Db) -> Self {
+        Self(db.near())
+    }
+
+    /// A connection to a database that we understand.
+    ///
+    /// # Errors
+    /// 503.
+    pub(crate) async fn conn(&self, api: &Api) -> Result<db::Connection, Problem> {
+        api.require_schema()?;
+        Ok(self.0.conn().await?)
+    }
+}
+
+impl FromRequest for Near {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let near = request.app_data::<Self>().cloned();
+        ready(near.ok_or_else(|| Problem::internal("the worker has no connections")))
     }
 }

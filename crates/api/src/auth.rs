@@ -9,6 +9,7 @@ mod passwords;
 mod refresh;
 mod session;
 mod tokens;
+mod verified;
 
 pub(crate) use api_key::{KeyScope, NewKey};
 pub(crate) use ended::Ended;

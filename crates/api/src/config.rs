@@ -15,6 +15,7 @@ use crate::auth::FirstAdmin;
 use crate::auth::account::{self, Email};
 use crate::client::TrustedProxy;
 use crate::limits::RateLimits;
+use crate::server;
 
 /// Everything the api can be told.
 #[derive(Debug, Clone)]
@@ -156,6 +157,7 @@ fn database(r: &Reader<'_>) -> Option<db::Settings> {
             settings
                 .application_name("pulsemon-api")
                 .max_connections(pool)
+                .near_threads(server::workers())
                 .one_plan(),
         ),
         Err(error) => r.refuse("DATABASE_URL", error.to_string()),

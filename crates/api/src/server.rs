@@ -1,6 +1,8 @@
 //! The public port.
 
 use std::net::TcpListener;
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_cors::Cors;
@@ -11,7 +13,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use runtime::Shutdown;
 
-use crate::app::Api;
+use crate::app::{Api, Near};
 use crate::config::Origins;
 use crate::{idempotency, limits, middleware, routes};
 
@@ -29,6 +31,11 @@ const STOP_SECONDS: u64 = 20;
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_SECONDS: usize = 600;
 
+/// HTTP workers, each a thread with a runtime: one for each core.
+pub(crate) fn workers() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
 /// Serves until `shutdown`, then finishes what is in flight.
 ///
 /// # Errors
@@ -41,6 +48,8 @@ pub(crate) async fn serve(
     let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::clone(&api))
+            // This runs on the worker's thread.
+            .app_data(Near::new(&api.db))
             .configure(routes::mount)
             .default_service(web::to(routes::nothing))
             .wrap(from_fn(limits::account_routes))
@@ -48,6 +57,7 @@ pub(crate) async fn serve(
             .wrap(Compress::default())
             .wrap(from_fn(middleware::around))
     })
+    .workers(workers())
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_TIMEOUT)
     .client_disconnect_timeout(DISCONNECT_TIMEOUT)

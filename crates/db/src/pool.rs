@@ -33,6 +33,8 @@ const ENGLISH_MESSAGES: &str = "DO $$ BEGIN PERFORM set_config('lc_messages', 'C
 pub struct Db {
     pool: managed::Pool<Manager>,
     opener: Opener,
+    /// Of each thread that has connections of its own.
+    near_connections: usize,
 }
 
 impl std::fmt::Debug for Db {
@@ -45,6 +47,17 @@ impl std::fmt::Debug for Db {
 
 /// A borrowed connection; goes back to the pool when dropped.
 pub struct Connection(managed::Object<Manager>);
+
+/// What a pool gave, as the caller sees it.
+pub(crate) fn borrowed(
+    given: Result<managed::Object<Manager>, managed::PoolError<Error>>,
+) -> Result<Connection, Error> {
+    match given {
+        Ok(object) => Ok(Connection(object)),
+        Err(managed::PoolError::Backend(error)) => Err(error),
+        Err(other) => Err(Error::Connect(other.to_string())),
+    }
+}
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -111,14 +124,24 @@ impl Db {
             tls: tls::connector(settings.ssl_mode, settings.root_cert.as_deref())?,
             config: settings.config.clone(),
         };
-        let pool = managed::Pool::builder(Manager(opener.clone()))
-            .max_size(settings.max_connections)
-            .runtime(deadpool::Runtime::Tokio1)
-            .wait_timeout(Some(WAIT_TIMEOUT))
-            .create_timeout(Some(CREATE_TIMEOUT))
-            .build()
-            .map_err(|error| Error::Connect(error.to_string()))?;
-        Ok(Self { pool, opener })
+        let (shared, near_connections) = settings.parts();
+        Ok(Self {
+            pool: build(opener.clone(), shared)?,
+            opener,
+            near_connections,
+        })
+    }
+
+    pub(crate) const fn near_connections(&self) -> usize {
+        self.near_connections
+    }
+
+    /// Opens connections whose sockets live on another runtime.
+    pub(crate) fn opener_on(&self, home: Handle) -> Opener {
+        Opener {
+            home,
+            ..self.opener.clone()
+        }
     }
 
     /// Borrows a connection, waiting at most [`WAIT_TIMEOUT`] for a free one and
@@ -127,11 +150,7 @@ impl Db {
     /// # Errors
     /// [`Error::Connect`]: always [`crate::Failure::Unavailable`].
     pub async fn conn(&self) -> Result<Connection, Error> {
-        match self.pool.get().await {
-            Ok(object) => Ok(Connection(object)),
-            Err(managed::PoolError::Backend(error)) => Err(error),
-            Err(other) => Err(Error::Connect(other.to_string())),
-        }
+        borrowed(self.pool.get().await)
     }
 
     /// Opens a connection of its own, outside the pool.
@@ -175,9 +194,20 @@ impl Db {
     }
 }
 
+/// A pool of at most `most` connections.
+pub(crate) fn build(opener: Opener, most: usize) -> Result<managed::Pool<Manager>, Error> {
+    managed::Pool::builder(Manager(opener))
+        .max_size(most)
+        .runtime(deadpool::Runtime::Tokio1)
+        .wait_timeout(Some(WAIT_TIMEOUT))
+        .create_timeout(Some(CREATE_TIMEOUT))
+        .build()
+        .map_err(|error| Error::Connect(error.to_string()))
+}
+
 /// Opens connections, always on the runtime that made the pool.
 #[derive(Clone)]
-struct Opener {
+pub(crate) struct Opener {
     config: tokio_postgres::Config,
     tls: Option<MakeRustlsConnect>,
     home: Handle,
@@ -234,7 +264,7 @@ fn sentence(error: &tokio_postgres::Error) -> String {
     }
 }
 
-struct Manager(Opener);
+pub(crate) struct Manager(Opener);
 
 impl managed::Manager for Manager {
     type Type = Conn;

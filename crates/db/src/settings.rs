@@ -67,6 +67,7 @@ pub struct Settings {
     pub(crate) ssl_mode: SslMode,
     pub(crate) root_cert: Option<PathBuf>,
     pub(crate) max_connections: usize,
+    pub(crate) near_threads: usize,
 }
 
 impl std::fmt::Debug for Settings {
@@ -120,11 +121,26 @@ impl Settings {
         self
     }
 
-    /// Upper bound of the pool.
+    /// Upper bound of all connections that are borrowed, near ones included.
     #[must_use]
     pub fn max_connections(mut self, max: usize) -> Self {
         self.max_connections = max.max(1);
         self
+    }
+
+    /// Sets half of the connections apart for so many threads, each of which calls [`crate::Db::near`].
+    #[must_use]
+    pub fn near_threads(mut self, threads: usize) -> Self {
+        self.near_threads = threads;
+        self
+    }
+
+    /// How many connections the shared pool has, and how many each near thread.
+    pub(crate) fn parts(&self) -> (usize, usize) {
+        let near = (self.max_connections / 2)
+            .checked_div(self.near_threads)
+            .unwrap_or(0);
+        (self.max_connections - near * self.near_threads, near)
     }
 
     /// One plan for each statement of a connection. For a process whose statements find few rows by the index of a key,
@@ -182,6 +198,7 @@ impl Settings {
             ssl_mode,
             root_cert,
             max_connections: DEFAULT_MAX_CONNECTIONS,
+            near_threads: 0,
         }
     }
 }

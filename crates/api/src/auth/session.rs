@@ -1,5 +1,7 @@
 //! From a request's token to the user who may act.
 
+use std::sync::Arc;
+
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use actix_web::web::Data;
@@ -33,7 +35,7 @@ pub(crate) struct Bearer {
 /// How a caller proves who he is.
 enum Proof {
     /// An access token.
-    Session(AccessClaims),
+    Session(Arc<AccessClaims>),
     /// A key for machines; looked up in this request.
     Key(KnownKey),
 }
@@ -197,7 +199,7 @@ fn bearer_token(request: &HttpRequest) -> Result<&str, Problem> {
 }
 
 /// The claims, if they are ours and hold as far as one can tell without asking.
-fn session(api: &Api, token: &str) -> Result<AccessClaims, Problem> {
+fn session(api: &Api, token: &str) -> Result<Arc<AccessClaims>, Problem> {
     let claims = api.tokens.verify(token, api.clock.now())?;
     if api.ended.contains(claims.jti) {
         return Err(Problem::unauthorized());

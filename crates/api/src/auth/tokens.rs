@@ -1,5 +1,7 @@
 //! Access tokens: JWTs with HS256 and nothing else.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use models::id::UserId;
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::verified::Verified;
 use crate::error::Problem;
 
 /// Who issues.
@@ -41,12 +44,12 @@ pub(crate) struct AccessClaims {
 }
 
 /// Signs and verifies access tokens.
-#[derive(Clone)]
 pub(crate) struct Tokens {
     current: Key,
     previous: Option<Key>,
     life: TimeDelta,
     rules: Validation,
+    verified: Verified,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -98,6 +101,7 @@ impl Tokens {
             previous: keys.previous.as_ref().map(Key::new),
             life: TimeDelta::hours(i64::from(hours)),
             rules,
+            verified: Verified::default(),
         }
     }
 
@@ -137,7 +141,24 @@ impl Tokens {
     ///
     /// # Errors
     /// 401, one for all reasons.
-    pub(crate) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, Problem> {
+    pub(crate) fn verify(
+        &self,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<AccessClaims>, Problem> {
+        let claims = match self.verified.claims(token) {
+            Some(known) => known,
+            None => self.verify_anew(token)?,
+        };
+        let now = now.timestamp();
+        if claims.exp <= now - LEEWAY_SECONDS || claims.iat > now + LEEWAY_SECONDS {
+            return Err(Problem::unauthorized());
+        }
+        Ok(claims)
+    }
+
+    /// What a token says, if it is one of ours.
+    fn verify_anew(&self, token: &str) -> Result<Arc<AccessClaims>, Problem> {
         let refused = |_error| Problem::unauthorized();
         let header = jsonwebtoken::decode_header(token).map_err(refused)?;
         let key = [Some(&self.current), self.previous.as_ref()]
@@ -148,10 +169,8 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<AccessClaims>(token, &key.verifying, &self.rules)
             .map_err(refused)?
             .claims;
-        let now = now.timestamp();
-        if claims.exp <= now - LEEWAY_SECONDS || claims.iat > now + LEEWAY_SECONDS {
-            return Err(Problem::unauthorized());
-        }
+        let claims = Arc::new(claims);
+        self.verified.add(token, &claims);
         Ok(claims)
     }
 }

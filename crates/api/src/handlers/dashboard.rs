@@ -12,7 +12,7 @@ use models::window::Window;
 use uuid::Uuid;
 
 use super::{PathId, Query};
-use crate::app::Api;
+use crate::app::{Api, Near};
 use crate::auth::{Bearer, Caller};
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
@@ -29,10 +29,15 @@ use crate::views::ssl::ssl;
 use crate::views::sums::sums;
 
 /// `GET /dashboard`: how many services have which status, and a page of them.
-pub(crate) async fn all(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer {
+pub(crate) async fn all(
+    api: Data<Api>,
+    near: Near,
+    bearer: Bearer,
+    Query(mut fields): Query,
+) -> Answer {
     let app = Data::clone(&api);
     api.read(async move {
-        let mut conn = app.conn().await?;
+        let mut conn = near.conn(&app).await?;
         let caller = bearer.caller(&mut conn).await?;
         let page = Page::read(&mut fields);
         fields.finish()?;
@@ -76,13 +81,14 @@ pub(crate) async fn all(api: Data<Api>, bearer: Bearer, Query(mut fields): Query
 /// `GET /dashboard/{service_id}`: one service's figures over a window, and a page of its results.
 pub(crate) async fn one(
     api: Data<Api>,
+    near: Near,
     bearer: Bearer,
     id: PathId,
     Query(mut fields): Query,
 ) -> Answer {
     let app = Data::clone(&api);
     api.read(async move {
-        let mut conn = app.conn().await?;
+        let mut conn = near.conn(&app).await?;
         let (caller, service) = owned(&mut conn, &bearer, &id).await?;
         let window = fields.optional("window", window).or(("24h", Window::DAY));
         let page = Page::read(&mut fields);
@@ -145,13 +151,14 @@ async fn results(
 /// `GET /dashboard/{service_id}/alerts`
 pub(crate) async fn alerts(
     api: Data<Api>,
+    near: Near,
     bearer: Bearer,
     id: PathId,
     Query(mut fields): Query,
 ) -> Answer {
     let app = Data::clone(&api);
     api.read(async move {
-        let mut conn = app.conn().await?;
+        let mut conn = near.conn(&app).await?;
         let (caller, service) = owned(&mut conn, &bearer, &id).await?;
         let page = Page::read(&mut fields);
         fields.finish()?;
@@ -177,13 +184,14 @@ pub(crate) async fn alerts(
 /// `GET /dashboard/{service_id}/incidents`
 pub(crate) async fn incidents(
     api: Data<Api>,
+    near: Near,
     bearer: Bearer,
     id: PathId,
     Query(mut fields): Query,
 ) -> Answer {
     let app = Data::clone(&api);
     api.read(async move {
-        let mut conn = app.conn().await?;
+        let mut conn = near.conn(&app).await?;
         let (caller, service) = owned(&mut conn, &bearer, &id).await?;
         let page = Page::read(&mut fields);
         fields.finish()?;

@@ -8,7 +8,7 @@ use models::service::Status;
 use models::window::Window;
 
 use super::{NoQuery, PathId, Query};
-use crate::app::Api;
+use crate::app::{Api, Near};
 use crate::auth::Bearer;
 use crate::cursor::{Position, Scope};
 use crate::error::Problem;
@@ -65,10 +65,15 @@ fn created(created: Created) -> Answer {
 ///
 /// # Errors
 /// 401, 422, 400 for a cursor of another list.
-pub(crate) async fn list(api: Data<Api>, bearer: Bearer, Query(mut fields): Query) -> Answer {
+pub(crate) async fn list(
+    api: Data<Api>,
+    near: Near,
+    bearer: Bearer,
+    Query(mut fields): Query,
+) -> Answer {
     let app = Data::clone(&api);
     api.read(async move {
-        let mut conn = app.conn().await?;
+        let mut conn = near.conn(&app).await?;
         let caller = bearer.caller(&mut conn).await?;
         let status = fields.optional("status", status).or(String::new());
         let text = fields.optional("q", |node| input::text(node).map(str::to_owned));
@@ -124,7 +129,13 @@ fn position(service: &Service) -> Position {
 ///
 /// # Errors
 /// 401, 404.
-pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId, _query: NoQuery) -> Answer {
+pub(crate) async fn show(
+    api: Data<Api>,
+    near: Near,
+    bearer: Bearer,
+    id: PathId,
+    _query: NoQuery,
+) -> Answer {
     let app = Data::clone(&api);
     api.read(async move {
         let id = authorized_id(&app, &bearer, &id).await?;
@@ -140,7 +151,7 @@ pub(crate) async fn show(api: Data<Api>, bearer: Bearer, id: PathId, _query: NoQ
             young_before: young.end,
         };
         let (standing, whole) =
-            db::services::whole::whole(&mut *app.conn().await?, &question).await?;
+            db::services::whole::whole(&mut *near.conn(&app).await?, &question).await?;
         bearer.admit(standing).await?;
         let whole = whole.ok_or_else(Problem::not_found)?;
         let etag = etag::of(&whole.service);

@@ -55,3 +55,20 @@ fn wrong_urls_are_refused_without_repeating_them() {
     let debug = format!("{:?}", parse("postgres://u:hunter2@db/x").unwrap());
     assert!(!debug.contains("hunter2"), "{debug}");
 }
+
+#[test]
+fn shared_and_near_connections_together_are_the_bound() {
+    let parts = |most, threads| {
+        let settings = parse("postgres://u@db/x").unwrap();
+        settings.max_connections(most).near_threads(threads).parts()
+    };
+    assert_eq!(parts(10, 0), (10, 0));
+    assert_eq!(parts(10, 2), (6, 2));
+    assert_eq!(parts(10, 6), (10, 0), "half of them is less than one each");
+    for most in 1..100 {
+        for threads in 0..100 {
+            let (shared, near) = parts(most, threads);
+            assert!(shared * 2 >= most && shared + near * threads == most);
+        }
+    }
+}

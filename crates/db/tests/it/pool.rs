@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use db::{Db, Failure, Settings};
+use diesel_async::SimpleAsyncConnection as _;
 use secrecy::ExposeSecret as _;
 use testkit::{TestDb, eventually};
 
@@ -140,4 +141,52 @@ async fn encryption_that_is_required_is_never_left_out() {
     let db = Db::connect(&Settings::from_url(&url.into()).unwrap()).unwrap();
     let answer = db.ping().await;
     assert_eq!(answer.is_ok(), server_can == "on", "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_finds_no_near_connection_takes_a_shared_one_within_the_bound() {
+    let test = TestDb::new().await;
+    let few = Settings::from_url(&test.url()).unwrap();
+    let db = Db::connect(&few.max_connections(4).near_threads(2)).unwrap();
+    let (near, other) = (db.near(), db.near());
+    let first = backend(&mut near.conn().await.unwrap()).await;
+    let mut held = near.conn().await.unwrap();
+    assert_eq!(backend(&mut held).await, first, "its own, again");
+    let rest = [
+        near.conn().await.unwrap(),
+        near.conn().await.unwrap(),
+        other.conn().await.unwrap(),
+    ];
+    let refused = other.conn().await.unwrap_err();
+    assert_eq!(refused.failure(), Failure::Unavailable);
+    drop((held, rest));
+    assert_eq!(backend(&mut near.conn().await.unwrap()).await, first);
+}
+
+#[test]
+fn near_connections_live_and_end_with_their_thread() {
+    let home = tokio::runtime::Runtime::new().unwrap();
+    let test = home.block_on(TestDb::new());
+    let few = Settings::from_url(&test.url()).unwrap();
+    let few = few.max_connections(2).near_threads(1);
+    let db = home.block_on(async { Db::connect(&few).unwrap() });
+    let thread = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let near = thread.block_on(async {
+        let near = db.near();
+        let first = backend(&mut near.conn().await.unwrap()).await;
+        test.terminate_sessions().await;
+        let healed = async || near.conn().await.unwrap().batch_execute("").await.is_ok();
+        eventually(healed).await;
+        assert_ne!(backend(&mut near.conn().await.unwrap()).await, first);
+        near
+    });
+    drop(thread);
+    drop(near);
+    // Nothing of that thread is waited for.
+    let closing = async { tokio::time::timeout(db::pool::CLOSE_TIMEOUT / 2, db.close()).await };
+    home.block_on(closing).unwrap();
+    home.block_on(async { drop(test) });
 }

@@ -121,3 +121,23 @@ fn keys_can_be_changed_without_a_break() {
     assert!(tokens(OTHER, Some(SECRET)).verify(&token, now()).is_ok());
     assert!(tokens(OTHER, None).verify(&token, now()).is_err());
 }
+
+#[test]
+fn a_token_found_good_vouches_for_no_other() {
+    let tokens = tokens(SECRET, None);
+    let good = signed(Algorithm::HS256, SECRET, &claims());
+    let read = tokens.verify(&good, now()).unwrap();
+    assert_eq!(tokens.verify(&good, now()).unwrap(), read);
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let mut others = claims();
+    others["sub"] = json!(Uuid::max());
+    let others = signed(Algorithm::HS256, OTHER, &others);
+    for forged in [
+        format!("{head}."),
+        format!("{}.{signature}", others.rsplit_once('.').unwrap().0),
+        format!("{good}A"),
+        others,
+    ] {
+        assert!(tokens.verify(&forged, now()).is_err(), "{forged}");
+    }
+}

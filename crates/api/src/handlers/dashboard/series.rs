@@ -7,7 +7,7 @@ use models::window::Window;
 use uuid::Uuid;
 
 use super::{owned, unnoticed, window};
-use crate::app::Api;
+use crate::app::{Api, Near};
 use crate::auth::Bearer;
 use crate::error::Problem;
 use crate::handlers::{PathId, Query};
@@ -23,13 +23,14 @@ use crate::views::sums::Sums;
 /// 401, 404, 422.
 pub(crate) async fn latency(
     api: Data<Api>,
+    near: Near,
     bearer: Bearer,
     id: PathId,
     Query(mut fields): Query,
 ) -> Answer {
     let app = Data::clone(&api);
     api.read(async move {
-        let mut conn = app.conn().await?;
+        let mut conn = near.conn(&app).await?;
         let (_, service) = owned(&mut conn, &bearer, &id).await?;
         let now = app.clock.now();
         let window = fields.optional("window", window).or(("24h", Window::DAY));

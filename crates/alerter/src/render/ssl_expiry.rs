@@ -39,7 +39,15 @@ pub(super) fn page(certificate: &Certificate<'_>) -> Page {
     if let Some(not_after) = certificate.not_after {
         page.row("Valid until", moment(not_after));
     }
-    let problems: Vec<&str> = certificate.errors.iter().map(|kind| fault(*kind)).collect();
+    let expired = has_expired(certificate);
+    let problems: Vec<&str> = certificate
+        .errors
+        .iter()
+        .map(|kind| match kind {
+            ErrorKind::CertExpired if !expired => "a certificate of its chain has expired",
+            kind => fault(*kind),
+        })
+        .collect();
     if !problems.is_empty() {
         page.row("Problems", problems.join("; "));
     }
@@ -47,15 +55,17 @@ pub(super) fn page(certificate: &Certificate<'_>) -> Page {
     page
 }
 
-fn headline(certificate: &Certificate<'_>) -> (String, Tone, String) {
-    let expired = certificate
+/// Whether the service's own certificate has expired.
+fn has_expired(certificate: &Certificate<'_>) -> bool {
+    certificate
         .not_after
-        .is_some_and(|not_after| not_after <= certificate.now);
-    let other_fault = certificate
-        .errors
-        .iter()
-        .find(|kind| **kind != ErrorKind::CertExpired);
-    match (certificate.not_after, other_fault) {
+        .is_some_and(|not_after| not_after <= certificate.now)
+}
+
+fn headline(certificate: &Certificate<'_>) -> (String, Tone, String) {
+    let expired = has_expired(certificate);
+    // The one that decides: an expiry comes first of all, also that of an issuer's certificate.
+    match (certificate.not_after, certificate.errors.first()) {
         (Some(not_after), _) if expired => (
             "Certificate has expired".to_owned(),
             Tone::Bad,
@@ -63,6 +73,11 @@ fn headline(certificate: &Certificate<'_>) -> (String, Tone, String) {
                 "It expired on {}. Visitors are warned away until it is replaced.",
                 day(not_after)
             ),
+        ),
+        (not_after, Some(ErrorKind::CertExpired)) => (
+            "Certificate chain has expired".to_owned(),
+            Tone::Bad,
+            expired_chain(not_after),
         ),
         (_, Some(kind)) => (
             "Certificate is not valid".to_owned(),
@@ -89,6 +104,20 @@ fn headline(certificate: &Certificate<'_>) -> (String, Tone, String) {
             "Its dates could not be read.".to_owned(),
         ),
     }
+}
+
+/// The probe saw an expired certificate, and the service's own has not expired.
+fn expired_chain(not_after: Option<Time>) -> String {
+    let own = not_after.map_or_else(String::new, |not_after| {
+        format!(
+            ", though the service's own is valid until {}",
+            day(not_after)
+        )
+    });
+    format!(
+        "A certificate of the chain (an intermediate) has expired{own}. Visitors are warned away \
+         until the server sends a new one."
+    )
 }
 
 fn left(days: i64) -> String {

@@ -126,6 +126,12 @@ fn an_expired_certificate_says_since_when() {
 }
 
 #[test]
+fn an_expired_intermediate_is_told_as_such_though_the_services_own_certificate_lasts() {
+    let event = expiry("2026-04-30T08:00:00Z", vec![ErrorKind::CertExpired]);
+    assert_snapshot!(told(event));
+}
+
+#[test]
 fn an_invalid_certificate_says_what_is_wrong_with_it() {
     let faults = vec![ErrorKind::CertNameMismatch, ErrorKind::CertUnknownIssuer];
     assert_snapshot!(told(expiry("2027-01-30T08:00:00Z", faults)));

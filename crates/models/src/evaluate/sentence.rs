@@ -29,6 +29,9 @@ pub(super) fn sla_breach(name: &str, sla: u16, target: u16, days: u16) -> String
 pub(super) fn ssl_expiry(name: &str, days_left: Option<i64>, errors: &[ErrorKind]) -> String {
     let fault = errors.first().copied();
     match (fault, days_left) {
+        (Some(ErrorKind::CertExpired), Some(1..)) => {
+            format!("A certificate of the chain of {name} has expired")
+        }
         (Some(ErrorKind::CertExpired), _) => format!("The certificate of {name} has expired"),
         (Some(fault), _) => format!("The certificate of {name} is not valid: {}", words(fault)),
         (None, Some(i64::MIN..0)) => format!("The certificate of {name} has expired"),
@@ -93,6 +96,14 @@ mod tests {
         assert_eq!(
             of(Some(0), &[]),
             "The certificate of shop expires within a day"
+        );
+        assert_eq!(
+            of(Some(-1), &[ErrorKind::CertExpired]),
+            "The certificate of shop has expired"
+        );
+        assert_eq!(
+            of(Some(89), &[ErrorKind::CertExpired]),
+            "A certificate of the chain of shop has expired"
         );
         assert_eq!(of(Some(-1), &[]), "The certificate of shop has expired");
     }

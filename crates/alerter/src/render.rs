@@ -114,7 +114,7 @@ pub fn alert(
     let mut page = page(&name, facts.event.clone(), incident, now);
     page.row("Service", words::clean(&facts.service.name));
     page.row("URL", words::clean(&facts.service.url));
-    page.subject = words::one_line(&page.subject, MAX_SUBJECT);
+    page.subject = words::subject(&page.subject);
     let html = Html { page: &page, link }.render()?;
     let text = Text { page: &page, link }.render()?;
     Ok(Rendered {

@@ -86,7 +86,7 @@ impl FromRequest for IfMatch {
     }
 }
 
-/// Whether `If-None-Match` names this very text, so that 304 says all.
+/// Whether `If-None-Match` names this very text, so that 304 says all. Weak and strong tags are one.
 #[must_use]
 pub(crate) fn is_known(request: &HttpRequest, tag: &str) -> bool {
     let given = request.headers().get(header::IF_NONE_MATCH);
@@ -94,7 +94,7 @@ pub(crate) fn is_known(request: &HttpRequest, tag: &str) -> bool {
         return false;
     };
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    given.trim() == "*" || given.split(',').any(|known| bare(known) == tag)
+    given.trim() == "*" || given.split(',').any(|known| bare(known) == bare(tag))
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ pub use limits::RateLimits;
 /// # Errors
 /// When a port can't be opened, or the settings can't be used. A database or broker that is away is waited for.
 pub async fn run(config: Config, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
-    let listener =
-        TcpListener::bind(config.listen).with_context(|| format!("listen on {}", config.listen))?;
+    let listener = TcpListener::bind(config.listen)
+        .with_context(|| format!("listen on {} (APP_BIND, APP_PORT)", config.listen))?;
     run_on(listener, config, clock, shutdown).await
 }
 

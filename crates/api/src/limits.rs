@@ -1,12 +1,14 @@
 //! How often anybody may ask, over all processes.
 //!
 //! The count is PostgreSQL's (`db::rate_limits`), the rules are `models::limit`'s. Here is what a process leased of it
-//! (`leases`), the layer before account routes (`layer`), and what failed logins cost (`logins`). A process that knows
+//! (`leases`), the layer before account routes (`layer`), what failed logins cost (`logins`), and how many mails an address
+//! gets (`mails`). A process that knows
 //! a window to be spent refuses by itself: a flood never becomes a load on the database.
 
 mod layer;
 mod leases;
 mod logins;
+mod mails;
 mod strangers;
 
 use std::net::IpAddr;
@@ -20,6 +22,7 @@ use models::limit::{Allowance, Limit, Spend};
 
 pub(crate) use layer::{LIMIT, REMAINING, RESET, account_routes, tell};
 pub(crate) use logins::Attempt;
+pub(crate) use mails::{count_mail, spend_move};
 
 use crate::app::Api;
 use crate::error::Problem;
@@ -33,7 +36,7 @@ pub struct RateLimits {
     pub auth: Limit,
     /// `/auth/refresh`, per client address (`RATE_LIMIT_REFRESH_PER_MINUTE`).
     pub refresh: Limit,
-    /// Mails that an account is asked for (`RATE_LIMIT_MAILS_PER_HOUR`).
+    /// Mails of one kind that an address gets (`RATE_LIMIT_MAILS_PER_HOUR`).
     pub mails: Limit,
     /// Failed logins per account and client address (`LOGIN_FAILURES_PER_15_MINUTES`).
     pub login_failures: Limit,
@@ -147,23 +150,6 @@ pub(crate) async fn spend(api: &Data<Api>, subject: Subject) -> Result<Allowance
         Spend::Exhausted(allowance) => Err(Problem::limited(allowance)),
         Spend::Ask => Err(Problem::internal("a window ended before it began")),
     }
-}
-
-/// Takes one mail from what an account may be asked for, whether or not the account exists.
-///
-/// # Errors
-/// 429, or the database's failure.
-pub(crate) async fn spend_mail(api: &Api, email_key: &str) -> Result<(), Problem> {
-    let limit = api.limiter.rates.mails;
-    let now = api.clock.now();
-    let ask = Ask {
-        key: format!("mails {}", logins::digest(email_key)),
-        want: 1,
-        window: limit.window,
-    };
-    let mut conn = api.conn().await?;
-    let counts = rate_limits::ask(&mut conn, &[ask], now).await?;
-    logins::require(limit, counts.first(), now)
 }
 
 /// Remembers in the request what its client is told. Of two limits it is the nearer one.

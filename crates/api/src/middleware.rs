@@ -3,7 +3,9 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+use actix_web::http::header::{
+    self, AcceptEncoding, Encoding, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
@@ -40,13 +42,14 @@ const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
 /// # Errors
 /// Only what no inner layer turned into an answer, as a rendered problem.
 pub(crate) async fn around(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request_id(request.headers());
     let method = request.method().clone();
     let started = Instant::now();
     let span = tracing::info_span!("request", request.id = %id, http.method = %method);
+    take_any_encoding(&mut request);
     let outcome = next.call(request).instrument(span.clone()).await;
     let _entered = span.enter();
     let mut response = match outcome {
@@ -71,6 +74,16 @@ pub(crate) async fn around(
     finish(response.headers_mut(), &id);
     measure(&response, &method, started);
     Ok(response)
+}
+
+/// Who refuses every encoding that we have, plain bytes among them, gets plain bytes (RFC 9110, 12.5.3): a 406 would help
+/// nobody.
+fn take_any_encoding(request: &mut ServiceRequest) {
+    let ours = [Encoding::identity(), Encoding::gzip(), Encoding::deflate()];
+    let wanted = request.get_header::<AcceptEncoding>();
+    if wanted.is_some_and(|wanted| wanted.negotiate(ours.iter()).is_none()) {
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
 }
 
 /// The client's id where it is a sane token, else a new one.

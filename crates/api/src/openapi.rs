@@ -55,11 +55,11 @@ const TAGS: [(&str, &str); 7] = [
     ("operations", "How the process is, and this document."),
 ];
 
-/// Its version: what it says.
+/// Its version: what it says. Weak, since a compressed answer is other bytes of the same.
 static TAG: LazyLock<String> = LazyLock::new(|| {
     let digest = Sha256::digest(TEXT.as_bytes());
     let short = digest.iter().take(8).map(|byte| format!("{byte:02x}"));
-    format!("\"{}\"", short.collect::<String>())
+    format!("W/\"{}\"", short.collect::<String>())
 });
 
 /// `GET /openapi.json`

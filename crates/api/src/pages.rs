@@ -13,6 +13,7 @@ use models::mail_token;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Problem;
+use crate::problems;
 use crate::reply::{Answer, Reply};
 
 const STYLE: &str = "\
@@ -75,7 +76,7 @@ pub(crate) static VERIFY: Step = Step {
     asks_password: false,
     ask: Page {
         title: "Confirm your e-mail address",
-        lead: "One click, and your account is open.",
+        lead: "One click, and it is known to be yours.",
         button: "Confirm",
     },
     done: Page {
@@ -91,12 +92,12 @@ pub(crate) static RESET: Step = Step {
     asks_password: true,
     ask: Page {
         title: "Choose a new password",
-        lead: "It ends every session of your account.",
+        lead: "It ends every session of your account and revokes every API key.",
         button: "Set the password",
     },
     done: Page {
         title: "Your password is set",
-        lead: "Log in with it. Every session has ended.",
+        lead: "Log in with it. Every session has ended and every API key is revoked: make new ones.",
         button: "",
     },
 };
@@ -121,6 +122,18 @@ static BROKEN: Page = Page {
     title: "This link does not work",
     lead: "It was used, has expired, or a newer mail has taken its place. Ask for a new one, and make sure that the \
            whole link was opened.",
+    button: "",
+};
+
+static UNREADABLE: Page = Page {
+    title: "Nothing was changed",
+    lead: "What your browser sent is not what this form sends. Open the link of your mail again, and use its button.",
+    button: "",
+};
+
+static TAKEN: Page = Page {
+    title: "This address has another account",
+    lead: "Nothing was changed. Ask for a move to another address.",
     button: "",
 };
 
@@ -163,12 +176,22 @@ impl Step {
     }
 }
 
-/// The page for a link that does not work.
+/// What a person sees instead of `problem`; what no form is to blame for (429, 503) stays as it is.
 ///
 /// # Errors
-/// As [`Step::ask`].
-pub(crate) fn broken() -> Answer {
-    reply(StatusCode::BAD_REQUEST, &BROKEN, None)
+/// That one.
+pub(crate) fn instead_of(problem: Problem) -> Answer {
+    let parts = problem.parts();
+    if parts.kind == &problems::INVALID_LINK {
+        return reply(StatusCode::BAD_REQUEST, &BROKEN, None);
+    }
+    match parts.status {
+        StatusCode::CONFLICT => reply(StatusCode::CONFLICT, &TAKEN, None),
+        status @ (StatusCode::BAD_REQUEST
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNPROCESSABLE_ENTITY) => reply(status, &UNREADABLE, None),
+        _ => Err(problem),
+    }
 }
 
 fn reply(status: StatusCode, page: &Page, form: Option<Form<'_>>) -> Answer {

@@ -182,3 +182,14 @@ pub async fn delete(conn: &mut Conn, user: Uuid, id: Uuid) -> QueryResult<Option
         .await
         .optional()
 }
+
+/// Takes all of a user's keys away, and returns their ids and names. Lock his row first, so that none is added meanwhile.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn delete_all(conn: &mut Conn, user: Uuid) -> QueryResult<Vec<(Uuid, String)>> {
+    diesel::delete(api_keys::table.filter(api_keys::user_id.eq(user)))
+        .returning((api_keys::id, api_keys::name))
+        .get_results(conn)
+        .await
+}

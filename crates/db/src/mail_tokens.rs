@@ -85,6 +85,27 @@ pub async fn holder(
         .optional()
 }
 
+/// Whether a user has a token for a purpose that still works.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn is_out(
+    conn: &mut Conn,
+    user: Uuid,
+    purpose: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let found: Option<Uuid> = mail_tokens::table
+        .filter(mail_tokens::user_id.eq(user))
+        .filter(mail_tokens::purpose.eq(purpose))
+        .filter(mail_tokens::expires_at.gt(now))
+        .select(mail_tokens::id)
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Uses a token up. `None`: it does not work, or not for any of `purposes`; then it stays.
 ///
 /// # Errors

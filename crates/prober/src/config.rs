@@ -176,12 +176,19 @@ fn self_check_urls(r: &Reader<'_>) -> Option<Vec<Url>> {
         return r.refuse(NAME, format!("more than {} URLs", selfcheck::MAX_URLS));
     }
     let policy = selfcheck::policy();
-    let judged = texts.iter().map(|text| guard::judge_text(text, &policy));
-    let (urls, refused): (Vec<_>, Vec<_>) = judged.partition(Result::is_ok);
-    if let Some(Err(refusal)) = refused.into_iter().next() {
-        return r.refuse(NAME, format!("a URL {refusal}"));
+    let mut urls = Vec::with_capacity(texts.len());
+    let mut refused = Vec::new();
+    for (n, text) in (1..).zip(&texts) {
+        match guard::judge_text(text, &policy) {
+            Ok((url, _)) => urls.push(url),
+            // By its place: the text may hold a password.
+            Err(refusal) => refused.push(format!("URL {n} {refusal}")),
+        }
     }
-    Some(urls.into_iter().flatten().map(|(url, _)| url).collect())
+    if !refused.is_empty() {
+        return r.refuse(NAME, refused.join("; "));
+    }
+    Some(urls)
 }
 
 #[cfg(test)]
@@ -232,6 +239,23 @@ mod tests {
             told(&[base, contact]),
             "Pulsemon/0.1 (+https://b.example/probes)"
         );
+    }
+
+    #[test]
+    fn every_bad_self_check_url_is_named_by_its_place() {
+        let vars = HashMap::from([
+            ("AMQP_URL", "amqp://u:p@broker"),
+            (
+                "SELF_CHECK_URLS",
+                "ftp://x, https://good.example, http://user@x/",
+            ),
+        ]);
+        let told = Config::from_env(&vars).unwrap_err().to_string();
+        assert!(
+            told.contains("URL 1 ") && told.contains("; URL 3 "),
+            "{told}"
+        );
+        assert!(!told.contains("URL 2"), "{told}");
     }
 
     #[test]

@@ -12,8 +12,9 @@ use tracing_subscriber::EnvFilter;
 use crate::env::Vars;
 
 /// What is logged where `RUST_LOG` is unset. lapin warns with whole message bodies, which are
-/// tenants' data, and whatever fails in it our bus reports in its own words.
-pub const DEFAULT_FILTER: &str = "info,lapin=off";
+/// tenants' data, and whatever fails in it our bus reports in its own words. actix's HTTP layer calls a stranger's broken
+/// request line an error, which is his; what happens to requests that arrive whole is logged by the api.
+pub const DEFAULT_FILTER: &str = "info,lapin=off,actix_http=off";
 
 /// Starts logging, once per program: JSON lines, or compact text when standard output is a
 /// terminal. `RUST_LOG` chooses what. Later calls change nothing (tests run several processes

@@ -148,7 +148,19 @@ fn start(
         demo: demo.map(|demo| demo.url()),
         // A new address each time: the first run's user is still there in the second.
         user: format!("you-{}@example.com", crate::secrets::random_hex(3)?),
+        must_confirm: must_confirm(&settings),
     })
+}
+
+/// As the api reads it: required where the user says so, or says production and nothing else.
+fn must_confirm(settings: &Settings) -> bool {
+    let is = |name: &str, word: &str| {
+        let text = settings.users(name);
+        text.map(|text| text.trim().eq_ignore_ascii_case(word))
+    };
+    is("EMAIL_VERIFICATION", "required")
+        .or_else(|| is("APP_ENV", "production"))
+        .unwrap_or(false)
 }
 
 /// The environment of every process, but for what differs among them.

@@ -57,8 +57,8 @@ fn rendered(
     let link = mail
         .purpose()
         .map(|purpose| worker.links.account(purpose, MARK));
-    let rendered =
-        render::account::mail(mail, link.as_deref()).map_err(|error| unusable(&error))?;
+    let rendered = render::account::mail(mail, worker.verification, link.as_deref())
+        .map_err(|error| unusable(&error))?;
     let id = DeliveryId(due.id);
     let letter = Letter::new(id, &worker.from, &due.recipient, rendered, now);
     serde_json::to_value(&letter).map_err(|error| unusable(&error))

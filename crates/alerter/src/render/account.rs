@@ -2,8 +2,9 @@
 
 use askama::Template;
 use models::account_mail::AccountMail;
+use runtime::env::EmailVerification;
 
-use super::{MAX_SUBJECT, Rendered, words};
+use super::{Rendered, words};
 
 /// What a mail says, before it has a form. Strings of users in it are clean, not escaped.
 struct Page {
@@ -29,34 +30,28 @@ struct Text<'a> {
     link: Option<&'a str>,
 }
 
-/// Renders a mail. `link` leads to the page where its token is used.
+/// Renders a mail. `link` leads to the page where its token is used; `verification` decides what an account is without it.
 ///
 /// # Errors
 /// Only if a template fails, which writing to memory does not.
-pub fn mail(mail: &AccountMail, link: Option<&str>) -> Result<Rendered, askama::Error> {
-    let page = page(mail);
+pub fn mail(
+    mail: &AccountMail,
+    verification: EmailVerification,
+    link: Option<&str>,
+) -> Result<Rendered, askama::Error> {
+    let page = page(mail, verification);
     let html = Html { page: &page, link }.render()?;
     let text = Text { page: &page, link }.render()?;
     Ok(Rendered {
-        subject: words::one_line(page.subject, MAX_SUBJECT),
+        subject: words::subject(page.subject),
         text,
         html,
     })
 }
 
-fn page(mail: &AccountMail) -> Page {
+fn page(mail: &AccountMail, verification: EmailVerification) -> Page {
     match mail {
-        AccountMail::VerifyEmail => Page {
-            subject: "Confirm your e-mail address",
-            lead: "Welcome to Pulsemon. Confirm that this address is yours, then you can log in."
-                .to_owned(),
-            button: "Confirm this address",
-            notes: vec![
-                "The link works once, for 24 hours.",
-                "If you have not registered at Pulsemon, do nothing: without your confirmation the \
-                 account stays closed.",
-            ],
-        },
+        AccountMail::VerifyEmail => verify(verification.is_required()),
         AccountMail::AddressKnown => Page {
             subject: "You already have an account",
             lead:
@@ -77,7 +72,8 @@ fn page(mail: &AccountMail) -> Page {
                     .to_owned(),
             button: "Choose a new password",
             notes: vec![
-                "The link works once, for 30 minutes. A new password ends every session.",
+                "The link works once, for 30 minutes. A new password ends every session and revokes every \
+                 API key.",
                 "If it was not you, do nothing: your password stays as it is.",
             ],
         },
@@ -94,6 +90,28 @@ fn page(mail: &AccountMail) -> Page {
                 "If you have not asked for this, do nothing: without your confirmation nothing moves.",
             ],
         },
+    }
+}
+
+/// Whether the account opens with it, or works already.
+fn verify(opens: bool) -> Page {
+    let (lead, if_not_you) = match opens {
+        true => (
+            "Welcome to Pulsemon. Confirm that this address is yours, then you can log in.",
+            "If you have not registered at Pulsemon, do nothing: without your confirmation the \
+             account stays closed.",
+        ),
+        false => (
+            "Confirm that this address is yours. Your account at Pulsemon works meanwhile.",
+            "If you have not registered at Pulsemon, somebody else has, with your address. Do not \
+             confirm it; ask for a new password on the login page, and the account is yours alone.",
+        ),
+    };
+    Page {
+        subject: "Confirm your e-mail address",
+        lead: lead.to_owned(),
+        button: "Confirm this address",
+        notes: vec!["The link works once, for 24 hours.", if_not_you],
     }
 }
 
@@ -125,7 +143,7 @@ mod tests {
     const LINK: &str = "https://app.test/auth/confirm-email?token=abc";
 
     fn told(about: &AccountMail, link: Option<&str>) -> String {
-        let rendered = mail(about, link).unwrap();
+        let rendered = mail(about, EmailVerification::Required, link).unwrap();
         format!("Subject: {}\n\n{}", rendered.subject, rendered.text)
     }
 
@@ -145,11 +163,27 @@ mod tests {
     }
 
     #[test]
+    fn a_confirmation_opens_an_account_only_where_it_is_required() {
+        let text = |verification| {
+            let rendered = mail(&AccountMail::VerifyEmail, verification, Some(LINK)).unwrap();
+            rendered.text
+        };
+        let (off, required) = (
+            text(EmailVerification::Off),
+            text(EmailVerification::Required),
+        );
+        for promise in ["then you can log in", "the account stays closed"] {
+            assert!(!off.contains(promise) && required.contains(promise));
+        }
+        assert!(off.contains("works meanwhile"), "{off}");
+    }
+
+    #[test]
     fn what_a_user_typed_is_escaped_in_html_and_the_link_is_whole() {
         let about = AccountMail::LeaveAddress {
             new_email: "a&b'<c>\u{202e}@example.test".to_owned(),
         };
-        let rendered = mail(&about, Some(LINK)).unwrap();
+        let rendered = mail(&about, EmailVerification::Off, Some(LINK)).unwrap();
         assert!(!rendered.html.contains("<c>") && !rendered.html.contains('\u{202e}'));
         assert!(
             rendered.html.contains(&format!("href=\"{LINK}\"")),
@@ -157,7 +191,7 @@ mod tests {
             rendered.html
         );
         assert!(rendered.text.contains(LINK));
-        let none = mail(&AccountMail::AddressKnown, None).unwrap();
+        let none = mail(&AccountMail::AddressKnown, EmailVerification::Off, None).unwrap();
         assert!(!none.html.contains("href"));
     }
 }

@@ -152,7 +152,15 @@ fn a_hostile_name_is_text_and_nothing_else() {
 
 #[test]
 fn whatever_the_name_the_subject_is_one_short_line() {
-    let names = ["", "\r\n", &"é".repeat(255), &"\u{1}x".repeat(127), HOSTILE];
+    let names = [
+        "",
+        "\r\n",
+        &"é".repeat(255),
+        &"\u{1}x".repeat(127),
+        HOSTILE,
+        "=?utf-8?q?x?=",
+        "=\u{202e}?utf-8?b?eA==?=",
+    ];
     let events = [
         streak("x"),
         AlertEvent::Recovery {
@@ -170,6 +178,10 @@ fn whatever_the_name_the_subject_is_one_short_line() {
             let subject = rendered(&facts(name, event.clone())).subject;
             assert!(subject.chars().count() <= MAX_SUBJECT, "{subject}");
             assert!(!subject.chars().any(char::is_control), "{subject:?}");
+            assert!(
+                !subject.contains("=?"),
+                "decoded by mail programs: {subject}"
+            );
         }
     }
 }

@@ -33,6 +33,12 @@ pub(super) fn one_line(text: &str, max: usize) -> String {
     cut
 }
 
+/// A subject: one line, in which nothing reads as an encoded word (RFC 2047), or a name could show in a mail program as
+/// whatever its owner encoded.
+pub(super) fn subject(text: &str) -> String {
+    one_line(&clean(text).replace("=?", "= ?"), super::MAX_SUBJECT)
+}
+
 /// A service's name for subjects and headlines.
 pub(super) fn name(name: &str) -> String {
     one_line(name, super::MAX_NAME)

@@ -6,7 +6,7 @@ use db::{Conn, audit, mail_tokens, users};
 use models::Time;
 use models::account_mail::{AccountMail, LinkPurpose};
 use models::audit::AuditEvent;
-use models::id::DeliveryId;
+use models::id::{DeliveryId, UserId};
 use uuid::Uuid;
 
 use super::{links, mail, register};
@@ -14,6 +14,7 @@ use crate::app::Api;
 use crate::auth::account::Email;
 use crate::auth::{Bearer, Origin};
 use crate::error::{FieldError, Problem};
+use crate::limits;
 use crate::problems;
 
 /// As long as its links work.
@@ -33,7 +34,7 @@ pub(crate) struct Moved {
 /// to be confirmed, and the answer does not tell.
 ///
 /// # Errors
-/// 401, 422 for the same address, 409 (`duplicate-email`) where addresses need not be confirmed.
+/// 401, 422 for the same address, 409 (`duplicate-email`) where addresses need not be confirmed, 429.
 pub(crate) async fn change_address(
     api: &Api,
     bearer: &Bearer,
@@ -78,6 +79,7 @@ async fn ask(
             "Use another address.",
         ));
     }
+    limits::spend_move(conn, api, UserId(user), &new.key, now).await?;
     let change = EmailChange {
         user_id: user,
         new_email: new.shown.clone(),

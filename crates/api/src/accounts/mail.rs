@@ -9,7 +9,9 @@ use models::id::DeliveryId;
 use models::mail_token::{self, BYTES, TokenKey};
 use uuid::Uuid;
 
+use crate::app::Api;
 use crate::error::Problem;
+use crate::limits;
 
 /// Writes a mail about `user`'s account to `address`; nudge alerters after the commit. About a user who is not there
 /// nothing is written, by as many statements.
@@ -36,6 +38,32 @@ pub(super) async fn post(
     };
     account::insert(conn, &row, now).await?;
     Ok(DeliveryId(row.id))
+}
+
+/// Whether `mail` is to go to an address now, which is counted: of each kind an address gets so many an hour. Beyond that
+/// only where the link of the last one does not work any more; else who needs it has it, whoever asked. Without a `user`
+/// it is not, by as many statements.
+///
+/// # Errors
+/// The database's failure.
+pub(super) async fn is_due(
+    conn: &mut Conn,
+    api: &Api,
+    (user, email_key): (Option<Uuid>, &str),
+    mail: &AccountMail,
+    now: Time,
+) -> Result<bool, Problem> {
+    let kind = mail.purpose().map_or("without_link", LinkPurpose::as_str);
+    let mails = u32::from(user.is_some());
+    let is_within = limits::count_mail(conn, api, (kind, email_key), mails, now).await?;
+    let has_link = match mail.purpose() {
+        Some(purpose) => {
+            let user = user.unwrap_or_else(Uuid::now_v7); // nobody
+            mail_tokens::is_out(conn, user, purpose.as_str(), now).await?
+        }
+        None => true, // all that it says was said
+    };
+    Ok(user.is_some() && (is_within || !has_link))
 }
 
 /// Only its hash and what it follows from are kept: the token itself is made anew where the mail is sent.

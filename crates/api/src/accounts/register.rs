@@ -14,14 +14,12 @@ use super::mail;
 use crate::app::Api;
 use crate::auth::Origin;
 use crate::error::Problem;
-use crate::limits;
 use crate::problems;
 
 /// Adds an account.
 ///
 /// # Errors
-/// 409 (`duplicate-username`; `duplicate-email` where addresses need not be confirmed), 429 where they do, or the
-/// database's failure.
+/// 409 (`duplicate-username`; `duplicate-email` where addresses need not be confirmed), or the database's failure.
 pub(crate) async fn register(api: &Api, user: &User, origin: &Origin) -> Result<(), Problem> {
     if api.config.auth.verification.is_required() {
         return register_unconfirmed(api, user, origin).await;
@@ -35,8 +33,6 @@ pub(crate) async fn register(api: &Api, user: &User, origin: &Origin) -> Result<
 }
 
 async fn register_unconfirmed(api: &Api, user: &User, origin: &Origin) -> Result<(), Problem> {
-    // Alike for both, and the owner of a known address is not flooded.
-    limits::spend_mail(api, &user.email_key).await?;
     let delivery = api
         .db
         .transaction(async |conn: &mut Conn| {
@@ -49,13 +45,23 @@ async fn register_unconfirmed(api: &Api, user: &User, origin: &Origin) -> Result
             let now = user.created_at;
             if users::insert_new(conn, user).await.map_err(taken)? {
                 record(conn, user, origin).await?;
+                let address = (Some(user.id), user.email_key.as_str());
+                // A new account has no link yet: it is due.
+                mail::is_due(conn, api, address, &AccountMail::VerifyEmail, now).await?;
                 let to = (user.id, user.email.as_str());
                 return mail::post(conn, &api.mail_key, to, &AccountMail::VerifyEmail, now).await;
             }
             let owner = users::by_email_key(conn, &user.email_key).await?;
-            let owner = owner.as_ref().unwrap_or(user); // gone again: nobody is told
+            let address = (
+                owner.as_ref().map(|owner| owner.id),
+                user.email_key.as_str(),
+            );
+            let told = &AccountMail::AddressKnown;
+            let is_due = mail::is_due(conn, api, address, told, now).await?;
+            let owner = owner.filter(|_| is_due);
+            let owner = owner.as_ref().unwrap_or(user); // gone again, or told before: nobody is told
             let to = (owner.id, owner.email.as_str());
-            mail::post(conn, &api.mail_key, to, &AccountMail::AddressKnown, now).await
+            mail::post(conn, &api.mail_key, to, told, now).await
         })
         .await?;
     api.nudges.mail(delivery);

@@ -1,7 +1,8 @@
 //! Mails that anybody may ask for by an address: another link to confirm it, and one for a forgotten password.
 //!
 //! The answer says nothing of the account, neither by its words nor by its time: for an address without one the same
-//! statements run and write nothing, and the commit waits for no disk.
+//! statements run and write nothing, and the commit waits for no disk. Nor does it say whether the address had its mails of
+//! this hour: then the link of the last one works.
 
 use chrono::SubsecRound as _;
 use db::users::User;
@@ -51,6 +52,9 @@ async fn ask(
             transaction::commit_at_once(conn).await?;
             let user = users::by_email_key(conn, &email.key).await?;
             let user = user.filter(&may);
+            let address = (user.as_ref().map(|user| user.id), email.key.as_str());
+            let is_due = mail::is_due(conn, api, address, mail, now).await?;
+            let user = user.filter(|_| is_due);
             if let (Some(user), Some(origin)) = (&user, recorded) {
                 let event = origin.event(AuditEvent::PasswordResetRequested, user.id, now);
                 audit::record(conn, &event).await?;

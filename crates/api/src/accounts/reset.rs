@@ -1,18 +1,20 @@
 //! A forgotten password is replaced.
 
 use chrono::SubsecRound as _;
-use db::{Conn, audit, email_changes, mail_tokens, sessions, users};
+use db::{Conn, api_keys, audit, email_changes, mail_tokens, sessions, users};
 use models::account_mail::LinkPurpose;
 use models::audit::AuditEvent;
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::links;
 use crate::app::Api;
 use crate::auth::Origin;
 use crate::error::Problem;
 
-/// Uses the link of a mail: it sets another password, ends every session, voids every other link, and confirms the
-/// address, since the link was read there.
+/// Uses the link of a mail: it sets another password, ends every session, revokes every key, voids every other link, and
+/// confirms the address, since the link was read there. Whoever had the account before, or registered it in another's
+/// name, has nothing left that opens it.
 ///
 /// # Errors
 /// 400 (`invalid-link`), 503, or the database's failure.
@@ -33,6 +35,11 @@ pub(crate) async fn reset_password(
             users::set_password(conn, user, &hash, now).await?;
             users::set_verified(conn, user, now).await?;
             sessions::end_all(conn, user, None, now).await?;
+            for (id, name) in api_keys::delete_all(conn, user).await? {
+                let event = origin.event(AuditEvent::ApiKeyRevoked, user, now);
+                let event = event.with(json!({"id": id, "name": name}));
+                audit::record(conn, &event).await?;
+            }
             mail_tokens::void(conn, user, &links::names(&LinkPurpose::ALL)).await?;
             email_changes::forget(conn, user).await?;
             let event = origin.event(AuditEvent::PasswordReset, user, now);

@@ -9,13 +9,12 @@ use crate::app::Api;
 use crate::auth::{Bearer, Origin, account};
 use crate::error::Problem;
 use crate::input::Body;
-use crate::limits;
 use crate::reply::{Answer, Reply};
 
 /// `POST /auth/resend-verify`: the same answer whether or not there is an account.
 ///
 /// # Errors
-/// 422, 429.
+/// 422.
 pub(crate) async fn resend(api: Data<Api>, Body(mut fields): Body) -> Answer {
     let email = fields.required("email", account::email);
     fields.finish()?;
@@ -23,7 +22,6 @@ pub(crate) async fn resend(api: Data<Api>, Body(mut fields): Body) -> Answer {
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;
-        limits::spend_mail(&app, &email.key).await?;
         accounts::ask_for_verification(&app, &email).await?;
         Ok(Reply::empty(StatusCode::ACCEPTED))
     })
@@ -33,7 +31,7 @@ pub(crate) async fn resend(api: Data<Api>, Body(mut fields): Body) -> Answer {
 /// `POST /auth/forgot-password`: the same answer whether or not there is an account.
 ///
 /// # Errors
-/// 422, 429.
+/// 422.
 pub(crate) async fn forgot(api: Data<Api>, origin: Origin, Body(mut fields): Body) -> Answer {
     let email = fields.required("email", account::email);
     fields.finish()?;
@@ -41,7 +39,6 @@ pub(crate) async fn forgot(api: Data<Api>, origin: Origin, Body(mut fields): Bod
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;
-        limits::spend_mail(&app, &email.key).await?;
         accounts::ask_for_reset(&app, &email, &origin).await?;
         Ok(Reply::empty(StatusCode::ACCEPTED))
     })
@@ -67,9 +64,6 @@ pub(crate) async fn change_email(
     let app = Data::clone(&api);
     api.work(async move {
         prove(&app, &bearer, &origin, (password, "password")).await?;
-        // Nobody is flooded: neither that address, nor many of them by one account.
-        limits::spend_mail(&app, &email.key).await?;
-        limits::spend_mail(&app, &bearer.user().to_string()).await?;
         accounts::change_address(&app, &bearer, &email, &origin).await?;
         Ok(Reply::empty(StatusCode::ACCEPTED))
     })

@@ -4,13 +4,12 @@ use actix_web::web::Data;
 use secrecy::SecretString;
 
 use super::Query;
-use crate::accounts;
+use crate::accounts::{self, Moved};
 use crate::app::Api;
 use crate::auth::{Origin, account};
 use crate::error::Problem;
 use crate::input::{self, Fields, Submission};
 use crate::pages::{self, Step};
-use crate::problems;
 use crate::reply::{Answer, Reply};
 use crate::views::account::{AddressConfirmed, Verified};
 
@@ -49,20 +48,23 @@ fn page(mut fields: Fields, step: &Step) -> Answer {
 /// # Errors
 /// 422, 400 (`invalid-link`).
 pub(crate) async fn verify(api: Data<Api>, origin: Origin, sent: Submission) -> Answer {
-    let Submission {
-        mut fields,
-        as_form,
-    } = sent;
-    let token = token(&mut fields);
-    fields.finish()?;
-    let app = Data::clone(&api);
-    let done = api.work(async move {
-        app.require_schema()?;
-        accounts::verify(&app, &token, &origin).await
-    });
-    answer(done.await, as_form, &pages::VERIFY, |()| {
+    let as_form = sent.as_form;
+    let done = verified(&api, origin, sent).await;
+    shown(done, as_form.then_some(&pages::VERIFY), |()| {
         Reply::ok(&Verified { is_verified: true })
     })
+}
+
+async fn verified(api: &Data<Api>, origin: Origin, sent: Submission) -> Result<(), Problem> {
+    let mut fields = sent.fields?;
+    let token = token(&mut fields);
+    fields.finish()?;
+    let app = Data::clone(api);
+    api.work(async move {
+        app.require_schema()?;
+        accounts::verify(&app, &token, &origin).await
+    })
+    .await
 }
 
 /// `POST /auth/reset-password`
@@ -70,14 +72,15 @@ pub(crate) async fn verify(api: Data<Api>, origin: Origin, sent: Submission) -> 
 /// # Errors
 /// 422, 400 (`invalid-link`), 503.
 pub(crate) async fn reset(api: Data<Api>, origin: Origin, sent: Submission) -> Answer {
-    let Submission {
-        mut fields,
-        as_form,
-    } = sent;
+    let step = sent.as_form.then_some(&pages::RESET);
+    let mut fields = match sent.fields {
+        Ok(fields) => fields,
+        Err(problem) => return shown(Err(problem), step, |()| Ok(Reply::no_content())),
+    };
     let token = token(&mut fields);
     let password = fields.required("new_password", account::new_password);
     if let Err(problem) = fields.finish() {
-        return complained(problem, as_form, &token);
+        return complained(problem, step, &token);
     }
     let password: SecretString = password.unwrap_or_default();
     let app = Data::clone(&api);
@@ -85,9 +88,7 @@ pub(crate) async fn reset(api: Data<Api>, origin: Origin, sent: Submission) -> A
         app.require_schema()?;
         accounts::reset_password(&app, &token, password, &origin).await
     });
-    answer(done.await, as_form, &pages::RESET, |()| {
-        Ok(Reply::no_content())
-    })
+    shown(done.await, step, |()| Ok(Reply::no_content()))
 }
 
 /// `POST /auth/confirm-email`
@@ -95,18 +96,9 @@ pub(crate) async fn reset(api: Data<Api>, origin: Origin, sent: Submission) -> A
 /// # Errors
 /// 422, 400 (`invalid-link`), 409 (`duplicate-email`).
 pub(crate) async fn confirm(api: Data<Api>, origin: Origin, sent: Submission) -> Answer {
-    let Submission {
-        mut fields,
-        as_form,
-    } = sent;
-    let token = token(&mut fields);
-    fields.finish()?;
-    let app = Data::clone(&api);
-    let moved = api.work(async move {
-        app.require_schema()?;
-        accounts::confirm_address(&app, &token, &origin).await
-    });
-    answer(moved.await, as_form, &pages::CONFIRM, |moved| {
+    let as_form = sent.as_form;
+    let moved = confirmed(&api, origin, sent).await;
+    shown(moved, as_form.then_some(&pages::CONFIRM), |moved| {
         Reply::ok(&AddressConfirmed {
             email: moved.email,
             is_changed: moved.is_changed,
@@ -114,37 +106,45 @@ pub(crate) async fn confirm(api: Data<Api>, origin: Origin, sent: Submission) ->
     })
 }
 
+async fn confirmed(api: &Data<Api>, origin: Origin, sent: Submission) -> Result<Moved, Problem> {
+    let mut fields = sent.fields?;
+    let token = token(&mut fields);
+    fields.finish()?;
+    let app = Data::clone(api);
+    api.work(async move {
+        app.require_schema()?;
+        accounts::confirm_address(&app, &token, &origin).await
+    })
+    .await
+}
+
 fn token(fields: &mut Fields) -> String {
     let token = fields.required("token", |node| input::text(node).map(str::to_owned));
     token.unwrap_or_default()
 }
 
-/// A page for the person who posted a form, JSON for anybody else.
-fn answer<T>(
+/// A page where a person waits before a browser, `reply` for a program.
+fn shown<T>(
     done: Result<T, Problem>,
-    as_form: bool,
-    step: &Step,
-    json: impl FnOnce(T) -> Answer,
+    step: Option<&Step>,
+    reply: impl FnOnce(T) -> Answer,
 ) -> Answer {
-    match done {
-        Ok(_) if as_form => step.done(),
-        Ok(done) => json(done),
-        Err(problem) if as_form && problem.parts().kind == &problems::INVALID_LINK => {
-            pages::broken()
-        }
-        Err(problem) => Err(problem),
+    match (done, step) {
+        (Ok(_), Some(step)) => step.done(),
+        (Ok(done), None) => reply(done),
+        (Err(problem), Some(_)) => pages::instead_of(problem),
+        (Err(problem), None) => Err(problem),
     }
 }
 
-/// A person gets the form again, with what was wrong with the password.
-fn complained(problem: Problem, as_form: bool, token: &str) -> Answer {
-    let password = problem
-        .parts()
-        .errors
-        .iter()
-        .find(|error| error.field == "new_password");
-    match password.filter(|_| as_form) {
-        Some(error) => pages::RESET.again(token, &format!("The password {}.", error.message)),
-        None => Err(problem),
+/// A person gets the form again, where it was the password alone that was wrong.
+fn complained(problem: Problem, step: Option<&Step>, token: &str) -> Answer {
+    let password = match problem.parts().errors.as_slice() {
+        [one] if one.field == "new_password" => Some(format!("The password {}.", one.message)),
+        _ => None,
+    };
+    match (password, step) {
+        (Some(complaint), Some(step)) => step.again(token, &complaint),
+        _ => shown(Err(problem), step, |()| Ok(Reply::no_content())),
     }
 }

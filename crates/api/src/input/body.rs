@@ -46,8 +46,8 @@ impl FromRequest for Body {
 /// The fields of a JSON object, or of a form that one of our own pages posted.
 #[derive(Debug)]
 pub(crate) struct Submission {
-    /// What was sent.
-    pub(crate) fields: Fields,
+    /// What was sent. Of a page only, what could not be read is told here: that person, too, gets a page.
+    pub(crate) fields: Result<Fields, Problem>,
     /// It came from a page, so a person waits for the answer in a browser.
     pub(crate) as_form: bool,
 }
@@ -64,15 +64,11 @@ impl FromRequest for Submission {
             if !is_json && !as_form {
                 return Err(Problem::unsupported_media_type());
             }
-            let bytes = arrived(payload).await?;
-            if !as_form {
-                let fields = fields(&bytes, &query)?;
-                return Ok(Self { fields, as_form });
-            }
-            let text = String::from_utf8(bytes)
-                .map_err(|_not_utf8| Problem::malformed("The form is not UTF-8."))?;
-            let mut fields = Fields::from_query(&text)?;
-            fields.refuse_query(&query)?;
+            let arrived = arrived(payload).await;
+            let fields = match as_form {
+                true => arrived.and_then(|bytes| form(bytes, &query)),
+                false => Ok(fields(&arrived?, &query)?),
+            };
             Ok(Self { fields, as_form })
         })
     }
@@ -129,6 +125,14 @@ fn fields(bytes: &[u8], query: &str) -> Result<Fields, Problem> {
             message: format!("must be an object, not {}", other.kind()),
         }])),
     }
+}
+
+fn form(bytes: Vec<u8>, query: &str) -> Result<Fields, Problem> {
+    let text = String::from_utf8(bytes)
+        .map_err(|_not_utf8| Problem::malformed("The form is not UTF-8."))?;
+    let mut fields = Fields::from_query(&text)?;
+    fields.refuse_query(query)?;
+    Ok(fields)
 }
 
 async fn arrived(payload: Payload) -> Result<Vec<u8>, Problem> {

@@ -37,7 +37,7 @@ fn accounts() -> Vec<Operation> {
             .public()
             .about(
                 "Where addresses have to be confirmed (`EMAIL_VERIFICATION=required`), an address that has an account gets the \
-                 same answer as a new one, and its owner a mail.",
+                 same answer as a new one, and its owner a mail, at most three an hour.",
             )
             .body("NewAccount", &json!({"email": "ann@example.com", "password": "correct horse battery", "username": "Ann"}))
             .answer::<Registered>(StatusCode::CREATED, "The account.", &examples::registered())
@@ -61,7 +61,8 @@ fn accounts() -> Vec<Operation> {
             .problem(&problems::INVALID_LINK)
             .stored(),
         Operation::new(("post", "/auth/resend-verify"), "resendVerify", TAG, "Ask for another link to confirm an address")
-            .about("The same answer whether or not there is an account, and whether or not it is confirmed. The newest link alone works, for 24 hours.")
+            .about("The same answer whether or not there is an account, and whether or not it is confirmed. The newest link alone works, for 24 hours. \
+                 An address gets three such mails an hour; asked for more, nothing is sent while the last one's link works.")
             .public()
             .body("Address", &address)
             .plain(StatusCode::ACCEPTED, "If there is anything to confirm, a mail is on its way.", None)
@@ -75,14 +76,17 @@ fn changes() -> Vec<Operation> {
     let link = json!({"token": "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s"});
     vec![
         Operation::new(("post", "/auth/forgot-password"), "forgotPassword", TAG, "Ask for a link to choose a new password")
-            .about("The same answer in the same time whether or not there is an account. The newest link alone works, for 30 minutes.")
+            .about(
+                "The same answer in the same time whether or not there is an account. The newest link alone works, for 30 minutes. \
+                 An address gets three such mails an hour; asked for more, nothing is sent while the last one's link works.",
+            )
             .public()
             .body("Address", &address)
             .plain(StatusCode::ACCEPTED, "If there is an account, a mail is on its way.", None)
             .stored(),
         page(("get", "/auth/reset-password"), "resetPasswordPage", "A page to choose a new password"),
         Operation::new(("post", "/auth/reset-password"), "resetPassword", TAG, "Choose a new password by a mailed link")
-            .about("Ends every session, voids every other link, and confirms the address. A form is taken like JSON and gets a page.")
+            .about("Ends every session, revokes every API key, voids every other link, and confirms the address. A form is taken like JSON and gets a page.")
             .public()
             .body("PasswordReset", &json!({"token": "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s", "new_password": "staple of horse"}))
             .plain(StatusCode::NO_CONTENT, "It is set.", None)
@@ -91,7 +95,8 @@ fn changes() -> Vec<Operation> {
         Operation::new(("post", "/auth/change-email"), "changeEmail", TAG, "Move the account to another address")
             .about(
                 "Mails both addresses; the account moves when both have followed their link, within 24 hours. A new password voids it. \
-                 A taken address is told (409) only where addresses need not be confirmed.",
+                 A taken address is told (409) only where addresses need not be confirmed. \
+                 Three moves an hour to one address, whoever asks, and three of one account; then it is 429.",
             )
             .body("AddressChange", &json!({"password": "correct horse battery", "email": "ann@example.org"}))
             .plain(StatusCode::ACCEPTED, "Two mails are on their way.", None)
@@ -154,7 +159,7 @@ fn sessions() -> Vec<Operation> {
             .plain(StatusCode::NO_CONTENT, "Everything is over.", None)
             .stored(),
         Operation::new(("post", "/auth/change-password"), "changePassword", TAG, "Change the password")
-            .about("Ends every other session at once. A few wrong passwords in 15 minutes, from wherever, and it is 429 until they are over.")
+            .about("Ends every other session at once; API keys go on. A few wrong passwords in 15 minutes, from wherever, and it is 429 until they are over.")
             .body("PasswordChange", &json!({"current_password": "correct horse battery", "new_password": "staple of horse"}))
             .answer::<TokenPair>(StatusCode::OK, "A new pair for this session.", &examples::tokens())
             .stored(),

@@ -167,6 +167,19 @@ async fn large_answers_are_compressed_for_who_asks_and_secrets_and_small_ones_ne
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_refuses_every_encoding_gets_plain_bytes() {
+    let app = TestApp::start().await;
+    for accept in ["identity;q=0", "*;q=0", "br, identity;q=0"] {
+        let headers = [("accept-encoding", accept)];
+        let answer = app
+            .send(Method::GET, "/api/v1/openapi.json", &headers, "")
+            .await;
+        answer.expect(200);
+        assert_eq!(answer.header("content-encoding"), "", "{accept}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_resource_tells_its_methods_and_answers_head_where_it_answers_get() {
     let app = TestApp::start().await;
     let document = crate::openapi::document(&app).await;

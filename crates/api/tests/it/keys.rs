@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use http::Method;
+use models::account_mail::LinkPurpose;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, PASSWORD, TestApp, User, path_of};
@@ -224,4 +225,38 @@ async fn a_machine_counts_as_its_user_and_guessing_ends_soon() {
         .send(Method::GET, &path_of(&service), "")
         .await
         .problem(429, "too-many-requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_by_mail_revokes_every_key_and_a_changed_password_none() {
+    let app = TestApp::start().await;
+    let (user, other) = (app.user().await, app.user().await);
+    let keys = [user.key("read").await, user.key("write").await];
+    let others = other.key("read").await;
+    let works = async |key: &Value, status: u16| {
+        let answer = user.with_key(key).get("/services").await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    };
+    let body = json!({"current_password": PASSWORD, "new_password": "battery staple"});
+    user.post("/auth/change-password", &body).await.expect(200);
+    works(&keys[1], 200).await;
+    let body = json!({"email": user.email});
+    app.post("/auth/forgot-password", &body).await.expect(202);
+    let token = app.link(user.id, LinkPurpose::ResetPassword).await;
+    let body = json!({"token": token, "new_password": "third time lucky"});
+    app.post("/auth/reset-password", &body).await.expect(204);
+    for key in &keys {
+        works(key, 401).await;
+    }
+    works(&others, 200).await;
+    let pair = app.login(&user.email, "third time lucky").await.expect(200);
+    let owner = user.with(&pair);
+    assert_eq!(owner.keys().await, json!([]));
+    let revoked = owner.get("/audit?event=api_key_revoked").await.expect(200);
+    let mut told: Vec<&Value> = Vec::new();
+    for event in revoked["events"].as_array().unwrap() {
+        told.push(&event["details"]["id"]);
+    }
+    assert_eq!(told.len(), 2, "{revoked}");
+    assert!(keys.iter().all(|key| told.contains(&&key["id"])));
 }

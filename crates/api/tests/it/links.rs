@@ -355,6 +355,25 @@ async fn the_button_of_a_page_works_without_a_script() {
         weak.text
     );
     assert!(weak.text.contains(&token) && !weak.text.contains("short"));
+    // Whatever a browser sends wrong, a person gets a page.
+    for (sent, status) in [
+        (
+            format!("token={token}&new_password=battery+staple&x=1"),
+            422,
+        ),
+        (format!("token={token}&new_password=%FF%FE"), 400),
+        (format!("token={token}"), 422),
+        ("new_password=short".to_owned(), 422),
+    ] {
+        let answer = submit(&app, "/auth/reset-password", &sent).await;
+        assert_eq!(answer.status, status, "{sent}");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    }
+    for path in ["verify", "confirm-email"] {
+        let answer = submit(&app, &format!("/auth/{path}"), "token=a&x=1").await;
+        assert_eq!(answer.status, 422);
+        assert!(answer.text.contains("Nothing was changed"), "{path}");
+    }
     let good = format!("token={token}&new_password=battery+staple%21");
     let done = submit(&app, "/auth/reset-password", &good).await;
     assert_eq!(done.status, 200);

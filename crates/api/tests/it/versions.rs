@@ -113,7 +113,10 @@ async fn the_document_is_not_sent_again_to_who_has_it() {
     let app = TestApp::start().await;
     let path = "/api/v1/openapi.json";
     let tag = app.get(path).await.header("etag").to_owned();
-    for known in [tag.as_str(), "*", &format!("\"x\", W/{tag}")] {
+    let strong = tag
+        .strip_prefix("W/")
+        .expect("gzip and plain bytes have the same tag");
+    for known in [tag.as_str(), "*", strong, &format!("\"x\", {tag}")] {
         let answer = app
             .send(Method::GET, path, &[("if-none-match", known)], "")
             .await;

@@ -29,6 +29,12 @@ impl AppEnv {
         )
     }
 
+    /// Whether `APP_ENV` is production, for who only wants to know that; a wrong word is [`Self::read`]'s to tell.
+    pub(super) fn says_production(reader: &Reader<'_>) -> bool {
+        let text = reader.text("APP_ENV");
+        text.is_some_and(|text| text.eq_ignore_ascii_case("production"))
+    }
+
     /// Whether weak settings must be refused.
     pub fn is_production(self) -> bool {
         self == Self::Production

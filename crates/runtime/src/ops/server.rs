@@ -42,9 +42,13 @@ impl OpsServer {
     /// Listens and answers from a task of its own, with the program's metrics registry.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// When the address cannot be listened on; says which, and by which settings.
     pub async fn start(config: OpsConfig, readiness: Readiness) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await?;
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            let listen = config.listen;
+            let told = format!("listen on {listen} (OPS_BIND, OPS_PORT): {error}");
+            std::io::Error::new(error.kind(), told)
+        })?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let pages = Pages {

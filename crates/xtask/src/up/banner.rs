@@ -15,6 +15,8 @@ pub(super) struct Facts {
     pub(super) demo: Option<String>,
     /// An e-mail address that nobody has registered.
     pub(super) user: String,
+    /// Nobody logs in before he confirmed his address.
+    pub(super) must_confirm: bool,
 }
 
 /// A password that the api takes: 8 characters or more.
@@ -28,10 +30,17 @@ pub(super) fn text(facts: &Facts) -> String {
         data,
         demo,
         user,
+        must_confirm,
     } = facts;
     let url = demo.as_deref().unwrap_or("https://example.com/");
     let credentials = format!(r#"'{{"email":"{user}","password":"{PASSWORD}"}}'"#);
     let service = format!(r#"'{{"name":"Demo","url":"{url}","interval":"10s"}}'"#);
+    let confirm = match must_confirm {
+        true => {
+            "\nEMAIL_VERIFICATION=required: follow the link in the mail that this sends, or the login is a 403.\n\n"
+        }
+        false => "",
+    };
     let line = "=".repeat(72);
     format!(
         r#"
@@ -45,7 +54,7 @@ Pulsemon is up. Ctrl-C stops it; the data stays.
 Register, log in and watch {url}
 
   curl -s {address}/api/v1/auth/register -H 'content-type: application/json' -d {credentials}; echo
-  TOKEN=$(curl -s {address}/api/v1/auth/login -H 'content-type: application/json' -d {credentials} | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p')
+{confirm}  TOKEN=$(curl -s {address}/api/v1/auth/login -H 'content-type: application/json' -d {credentials} | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p')
   curl -s {address}/api/v1/services -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d {service}; echo
 
 A second later its first result is here:
@@ -67,7 +76,22 @@ mod tests {
             data: "/data".into(),
             demo: demo.map(str::to_owned),
             user: "you-1@example.com".to_owned(),
+            must_confirm: false,
         }
+    }
+
+    #[test]
+    fn where_addresses_have_to_be_confirmed_the_banner_says_so_before_the_login() {
+        let says = |must_confirm| {
+            let facts = Facts {
+                must_confirm,
+                ..facts(None)
+            };
+            let text = text(&facts);
+            text.find("follow the link")
+                .map(|at| at < text.find("TOKEN=").unwrap())
+        };
+        assert_eq!((says(true), says(false)), (Some(true), None));
     }
 
     #[test]

@@ -57,3 +57,23 @@ async fn idle_connections_do_not_hold_up_the_end() {
     server.stop().await;
     drop(idle);
 }
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_its_settings() {
+    let readiness = Readiness::new(&[], Shutdown::manual().0);
+    let first = OpsServer::start(OpsConfig::any_free_port(), readiness.clone())
+        .await
+        .unwrap();
+    let same = OpsConfig {
+        listen: first.address(),
+    };
+    let refused = OpsServer::start(same, readiness).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
+    let told = refused.to_string();
+    let address = first.address().to_string();
+    assert!(
+        told.contains(&address) && told.contains("OPS_PORT"),
+        "{told}"
+    );
+    first.stop().await;
+}

@@ -56,6 +56,9 @@ impl Worker {
         results: &Results,
         standing: &mut watch::Receiver<Standing>,
     ) -> Option<Started> {
+        if self.shutdown.is_requested() {
+            return None; // not begun: its batch goes back, though the gate is not closed yet
+        }
         if !self.ledger.begin(waiting.job.probe_id, waiting.ticket) {
             return place.pass_on(); // its batch went back
         }

@@ -14,6 +14,10 @@
     reason = "a bench stops where it cannot measure, and prints what it measured"
 )]
 
+/// The programs' allocator, for the loops too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod bare;
 mod exporter;
 mod feed;
@@ -29,7 +33,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use bare::{Bare, Scheme};
 use feed::Feed;
 use prober_process::Prober;
-use proc::Core;
 use report::Report;
 use target::{Answers, Target};
 
@@ -51,11 +54,6 @@ fn main() {
     // Cargo adds `--bench`; our own children come with a word and its numbers.
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    match words.first() {
-        Some(&"target") => proc::stay_on(Core::First),
-        Some(&"prober" | &"bare" | &"timers") => proc::stay_on(Core::Last),
-        _ => {}
-    }
     match words.as_slice() {
         ["target"] => one_thread(target::serve()),
         ["prober"] => one_thread(prober_process::run()),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// A tick of `/proc/<pid>/stat`: Linux shows 100 a second to programs, whatever it counts in.
 const TICK: Duration = Duration::from_millis(10);
@@ -44,26 +43,6 @@ pub(crate) fn memory(pid: u32) -> Memory {
         now: line("VmRSS:"),
         most: line("VmHWM:"),
     }
-}
-
-/// Which of the cores that this machine lets us use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Core {
-    First,
-    Last,
-}
-
-/// Keeps this process to one core: the target has one, whoever is measured the other.
-pub(crate) fn stay_on(core: Core) {
-    let allowed = sched_getaffinity(None).expect("a set of cores");
-    let mut allowed = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-    let chosen = match core {
-        Core::First => allowed.next(),
-        Core::Last => allowed.next_back(),
-    };
-    let mut own = CpuSet::new();
-    own.set(chosen.expect("a core"));
-    sched_setaffinity(None, &own).expect("one of the cores that are allowed");
 }
 
 /// Ten thousand connections need more files than a shell allows at first.

@@ -1,6 +1,6 @@
 //! The HTTP process.
 
-/// Requests and probes are many short-lived allocations on several threads, a tenth of their CPU with the system's allocator.
+/// Requests are many short-lived allocations on several threads.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -38,14 +38,7 @@ impl Sums {
 
     /// Counts one slot. Only a success feeds the latency.
     pub fn count(&mut self, outcome: Outcome, latency_us: Option<u32>) {
-        match outcome {
-            Outcome::Up => self.checks.judged += 1,
-            Outcome::Down => {
-                self.checks.judged += 1;
-                self.checks.failed += 1;
-            }
-            Outcome::Inconclusive => self.checks.inconclusive += 1,
-        }
+        self.checks.count(outcome);
         if let (Outcome::Up, Some(latency)) = (outcome, latency_us) {
             self.latency_sum_us += u64::from(latency);
             self.latency_min_us = lesser(self.latency_min_us, Some(latency));

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::probe::Outcome;
 use crate::service::SlaTarget;
 
 /// Hundredths of a percent, 0 to 10 000, as shown: never rounded up, so that 100 means all.
@@ -67,6 +68,18 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// Counts one slot.
+    pub const fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Up => self.judged += 1,
+            Outcome::Down => {
+                self.judged += 1;
+                self.failed += 1;
+            }
+            Outcome::Inconclusive => self.inconclusive += 1,
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {

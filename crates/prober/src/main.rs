@@ -1,6 +1,6 @@
 //! The prober's program.
 
-/// Probes are many short-lived allocations, a tenth of their CPU with the system's allocator.
+/// Probes are many short-lived allocations.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

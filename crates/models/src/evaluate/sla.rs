@@ -7,7 +7,6 @@ use super::{Arrived, Raised, Rules, State, Watched, sentence};
 use crate::alert::{AlertEvent, AlertKind};
 use crate::cooldown::breach_key;
 use crate::opinion::Doubted;
-use crate::probe::Outcome;
 use crate::sla::Checks;
 
 /// Compares the SLA with its target, after a result or after the window moved. `open` are the
@@ -72,17 +71,10 @@ pub fn needs_doubts(
         let is_breached = total.breaches(service.sla_target, rules.sla_min_checks);
         is_breached && !std::mem::replace(&mut was_breached, is_breached)
     };
-    let counted = arrived.iter().filter(|arrived| arrived.verdict.counted);
+    let mut counted = arrived.iter().filter(|arrived| arrived.verdict.counted);
     rises(total)
-        || counted.into_iter().any(|arrived| {
-            match arrived.result.outcome {
-                Outcome::Up => total.judged += 1,
-                Outcome::Down => {
-                    total.judged += 1;
-                    total.failed += 1;
-                }
-                Outcome::Inconclusive => {}
-            }
+        || counted.any(|arrived| {
+            total.count(arrived.result.outcome);
             rises(total)
         })
 }

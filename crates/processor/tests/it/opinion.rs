@@ -264,20 +264,8 @@ async fn a_success_that_answers_a_former_configuration_voids_nothing() {
 
 #[tokio::test]
 async fn a_void_failure_raises_no_sla_breach_and_repeats_none() {
-    let world = World::running(1).await;
-    // A confirm has 45 s: longer than this takes.
-    let service = world
-        .service_with("sla_target = 9500, timeout_ms = 30000")
-        .await;
-    let now = (world.now - world.start).num_seconds();
-    let mut results: Vec<_> = (0..20)
-        .map(|n| service.slot(now - 400 + n * 10, Up))
-        .collect();
-    results.push(service.slot(now - 200, Down));
-    results.push(service.slot(now - 190, Up));
-    world.take(&results, 22).await;
+    let (world, service, now) = one_failure_long_ago().await;
     let breached = "SELECT sla_breached::int::bigint FROM service_state";
-    // One failure long ago: each that is in doubt would be the second of a breach.
     let mut rows = 22;
     for n in 0..3 {
         rows += 3;
@@ -305,6 +293,23 @@ async fn a_void_failure_raises_no_sla_breach_and_repeats_none() {
     assert_eq!(world.alerts().await, "sla_breach pending", "told once");
 }
 
+/// Each failure in doubt would be the second of a breach. Returns the seconds from the world's start to now.
+async fn one_failure_long_ago() -> (World, Service, i64) {
+    let world = World::running(1).await;
+    // A confirm has 45 s: longer than a test takes.
+    let service = world
+        .service_with("sla_target = 9500, timeout_ms = 30000")
+        .await;
+    let now = (world.now - world.start).num_seconds();
+    let mut results: Vec<_> = (0..20)
+        .map(|n| service.slot(now - 400 + n * 10, Up))
+        .collect();
+    results.push(service.slot(now - 200, Down));
+    results.push(service.slot(now - 190, Up));
+    world.take(&results, 22).await;
+    (world, service, now)
+}
+
 /// A failure that another prober voids, and a success; then there are so many rows.
 async fn blip(world: &World, service: &Service, seconds: i64, rows: i64) {
     world.take(&[service.slot(seconds, Down)], rows - 2).await;
@@ -315,18 +320,8 @@ async fn blip(world: &World, service: &Service, seconds: i64, rows: i64) {
 
 #[tokio::test]
 async fn a_breach_whose_second_opinion_never_comes_is_told_by_the_next_result_after_its_time() {
-    let world = World::running(1).await;
-    let service = world
-        .service_with("sla_target = 9500, timeout_ms = 30000")
-        .await;
-    let now = (world.now - world.start).num_seconds();
-    let mut results: Vec<_> = (0..20)
-        .map(|n| service.slot(now - 400 + n * 10, Up))
-        .collect();
-    results.push(service.slot(now - 200, Down));
-    results.push(service.slot(now - 190, Up));
-    results.push(service.slot(now, Down));
-    results.push(service.slot(now + 1, Up));
+    let (world, service, now) = one_failure_long_ago().await;
+    let results = [service.slot(now, Down), service.slot(now + 1, Up)];
     world.take(&results, 24).await;
     assert_eq!(world.alerts().await, "");
     world.shift.advance(TimeDelta::minutes(1));

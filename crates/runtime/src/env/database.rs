@@ -24,7 +24,7 @@ const SSL_MODES: [(&str, SslMode); 3] = [
     ("verify-full", SslMode::VerifyFull),
 ];
 
-/// `DATABASE_URL`, or else `DB_HOST DB_PORT DB_USER DB_PASSWORD DB_NAME`, never both; `DB_SSL_MODE`
+/// `DATABASE_URL`, or else `DB_HOST DB_PORT DB_USER DB_PASSWORD DB_NAME`; `DB_SSL_MODE`
 /// (default `disable`; a `sslmode` in the URL wins) and `DB_SSL_ROOT_CERT` (a PEM file).
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -44,9 +44,6 @@ impl DatabaseConfig {
         let whole = reader.secret_text("DATABASE_URL");
         // Read even when unused, so that every name is known to `names_asked`.
         let parts = Parts::read(reader, matches!(whole, Ok(None)));
-        if matches!(whole, Ok(Some(_))) && reader.text("DB_HOST").is_some() {
-            return reader.refuse("DB_HOST", "is set beside DATABASE_URL: which one is it?");
-        }
         match whole {
             Ok(Some(text)) => Self::from_url(reader, &text, ssl_mode?, root),
             Ok(None) => Some(Self {

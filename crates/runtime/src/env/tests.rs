@@ -127,14 +127,6 @@ fn database_parts_become_a_url_with_special_characters_encoded() {
 }
 
 #[test]
-fn a_database_is_named_in_one_way_only() {
-    let twice = database(&[("DATABASE_URL", "postgres://u:p@h/d"), ("DB_HOST", "h2")]);
-    let errors = twice.unwrap_err();
-    assert_eq!(errors.names(), ["DB_HOST"]);
-    assert!(errors.to_string().contains("DATABASE_URL"), "{errors}");
-}
-
-#[test]
 fn production_refuses_the_sample_user_of_the_broker() {
     let read = |env, url| {
         let vars = vars(&[("APP_ENV", env), ("AMQP_URL", url)]);
@@ -151,11 +143,14 @@ fn production_refuses_the_sample_user_of_the_broker() {
 }
 
 #[test]
-fn a_database_url_gives_up_its_sslmode() {
-    let config = database(&[(
-        "DATABASE_URL",
-        "postgres://u:p@h/d?sslmode=require&application_name=x",
-    )])
+fn the_database_url_wins_over_its_parts_and_gives_up_its_sslmode() {
+    let config = database(&[
+        (
+            "DATABASE_URL",
+            "postgres://u:p@h/d?sslmode=require&application_name=x",
+        ),
+        ("DB_HOST", "ignored"),
+    ])
     .unwrap();
     assert_eq!(
         config.url.expose_secret(),

@@ -66,7 +66,8 @@ impl NearDb {
             recycle: None,
         };
         match own.timeout_get(&timeouts).await {
-            Err(PoolError::Timeout(TimeoutType::Wait)) => self.shared.conn().await,
+            // In a box, so that who finds one near does not carry the room that this takes.
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Box::pin(self.shared.conn()).await,
             other => pool::borrowed(other),
         }
     }

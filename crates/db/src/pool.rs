@@ -1,6 +1,7 @@
 //! The pool: [`Db`] is what processes hold, [`Connection`] what they borrow.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
@@ -122,7 +123,7 @@ impl Db {
             home: Handle::current(),
             sockets: TaskTracker::new(),
             tls: tls::connector(settings.ssl_mode, settings.root_cert.as_deref())?,
-            config: settings.config.clone(),
+            config: Arc::new(settings.config.clone()),
         };
         let (shared, near_connections) = settings.parts();
         Ok(Self {
@@ -208,7 +209,7 @@ pub(crate) fn build(opener: Opener, most: usize) -> Result<managed::Pool<Manager
 /// Opens connections, always on the runtime that made the pool.
 #[derive(Clone)]
 pub(crate) struct Opener {
-    config: tokio_postgres::Config,
+    config: Arc<tokio_postgres::Config>,
     tls: Option<MakeRustlsConnect>,
     home: Handle,
     sockets: TaskTracker,

@@ -25,10 +25,23 @@ use diesel::sql_types::HasSqlType;
 use diesel::{QueryResult, result::Error};
 
 /// A statement in the making; see the module.
-pub(crate) struct Statement<'a, Row = ()> {
+pub(crate) struct Statement<'a, Row = (), N = Unnamed> {
     sql: &'static str,
     binds: Vec<Box<dyn Bind + Send + 'a>>,
-    row: PhantomData<fn() -> Row>,
+    row: PhantomData<fn() -> (Row, N)>,
+}
+
+/// A type that stands for one text with its binds, and for no other; see [`Statement::named`].
+pub(crate) trait Name: 'static {
+    /// Whether prepared statements are found by it.
+    const IS_KEY: bool = true;
+}
+
+/// A statement that is found by its text.
+pub(crate) enum Unnamed {}
+
+impl Name for Unnamed {
+    const IS_KEY: bool = false;
 }
 
 /// Starts a statement whose rows have the SQL types `Row` (a tuple, one type for one column, or
@@ -42,6 +55,18 @@ pub(crate) fn statement<'a, Row>(sql: &'static str) -> Statement<'a, Row> {
 }
 
 impl<'a, Row> Statement<'a, Row> {
+    /// Has it found by a type of its own: to write down and hash a long text at each call, only to look for what was
+    /// prepared, costs as much as reading a row. For long texts that are asked again and again.
+    pub(crate) fn named<N: Name>(self) -> Statement<'a, Row, N> {
+        Statement {
+            sql: self.sql,
+            binds: self.binds,
+            row: PhantomData,
+        }
+    }
+}
+
+impl<'a, Row, N> Statement<'a, Row, N> {
     /// Binds the next value as the SQL type `ST`.
     pub(crate) fn bind<ST, V>(mut self, value: &'a V) -> Self
     where
@@ -76,11 +101,11 @@ where
     }
 }
 
-impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
+impl<Row, N> QueryFragment<Pg> for Statement<'_, Row, N> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let mut rest = self.sql;
         let mut pushed = 0;
-        while let Some((before, after)) = rest.split_once('$') {
+        while let Some((before, after)) = at_placeholder(rest) {
             out.push_sql(before);
             let digits = after
                 .find(|c: char| !c.is_ascii_digit())
@@ -112,18 +137,24 @@ impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
     }
 }
 
+/// What stands before and after the first `$`. Diesel walks a text several times for each call.
+fn at_placeholder(text: &str) -> Option<(&str, &str)> {
+    let (before, mark) = text.split_at(memchr::memchr(b'$', text.as_bytes())?);
+    Some((before, mark.strip_prefix('$')?))
+}
+
 fn wrong(sql: &str) -> Error {
     Error::QueryBuilderError(format!("binds do not match the placeholders of: {sql}").into())
 }
 
-/// No id of its own: the cache then takes the text (and bind types) as the key.
-impl<Row> QueryId for Statement<'_, Row> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
+/// Without a name, the cache takes the text (and bind types) as the key.
+impl<Row, N: Name> QueryId for Statement<'_, Row, N> {
+    type QueryId = N;
+    const HAS_STATIC_QUERY_ID: bool = N::IS_KEY;
 }
 
-impl<Row> Query for Statement<'_, Row> {
+impl<Row, N> Query for Statement<'_, Row, N> {
     type SqlType = Row;
 }
 
-impl<Row, C> diesel::RunQueryDsl<C> for Statement<'_, Row> {}
+impl<Row, N, C> diesel::RunQueryDsl<C> for Statement<'_, Row, N> {}

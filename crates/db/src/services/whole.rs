@@ -13,7 +13,7 @@ use crate::health::Health;
 use crate::schema::{certificates, health, service_spans, service_state, services};
 use crate::service_state::ServiceState;
 use crate::spans::ServiceSpan;
-use crate::statement::statement;
+use crate::statement::{Name, statement};
 use crate::users::{Standing, StandingRow};
 use crate::{Conn, QueryResult};
 
@@ -91,6 +91,11 @@ const WHOLE: &str = "\
       LEFT JOIN health h ON h.service_id = s.id \
      WHERE u.id = $6 ORDER BY h.region";
 
+/// The name of [`WHOLE`].
+enum WholeService {}
+
+impl Name for WholeService {}
+
 /// A row of [`WHOLE`].
 #[derive(Debug, Queryable)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
@@ -123,6 +128,7 @@ pub async fn whole(
     asked: &Question,
 ) -> QueryResult<(Option<Standing>, Option<Whole>)> {
     let rows: Vec<Found> = statement::<Row>(WHOLE)
+        .named::<WholeService>()
         .bind::<Nullable<SqlUuid>, _>(&asked.session)
         .bind::<Timestamptz, _>(&asked.spans_since)
         .bind::<Timestamptz, _>(&asked.young_since)

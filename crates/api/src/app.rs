@@ -2,6 +2,7 @@
 
 use std::future::{Future, Ready, ready};
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::Payload;
@@ -84,13 +85,18 @@ impl Api {
     ///
     /// # Errors
     /// What `work` answered, or 500 when it panicked.
-    pub(crate) async fn read<T>(
+    #[expect(
+        clippy::unused_self,
+        reason = "a handler says where its work goes: here, or to `work`"
+    )]
+    pub(crate) fn read<T>(
         &self,
         work: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<T, Problem> {
-        // Nothing of it is looked at after a panic.
-        let ended = AssertUnwindSafe(work).catch_unwind().await;
-        ended.unwrap_or_else(|_panic| Err(Problem::internal("a handler panicked")))
+    ) -> impl Future<Output = Result<T, Problem>> {
+        // Nothing of it is looked at after a panic. No async block: it would hold the work twice, and be copied with it.
+        AssertUnwindSafe(work).catch_unwind().map(|ended| {
+            ended.unwrap_or_else(|_panic| Err(Problem::internal("a handler panicked")))
+        })
     }
 
     /// A connection to a database that we understand.
@@ -117,12 +123,12 @@ impl Api {
 
 /// The database connections of the HTTP worker that a handler runs on: for [`Api::read`], whose work stays there.
 #[derive(Debug, Clone)]
-pub(crate) struct Near(NearDb);
+pub(crate) struct Near(Rc<NearDb>);
 
 impl Near {
     /// Of the worker whose thread this is called on.
     pub(crate) fn new(db: &Db) -> Self {
-        Self(db.near())
+        Self(Rc::new(db.near()))
     }
 
     /// A connection to a database that we understand.

@@ -16,6 +16,7 @@ mod handlers;
 mod idempotency;
 mod input;
 mod limits;
+mod meters;
 mod middleware;
 mod nudge;
 mod openapi;

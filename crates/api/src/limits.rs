@@ -18,7 +18,7 @@ use actix_web::web::Data;
 use db::rate_limits::{self, Ask};
 use models::Time;
 use models::id::UserId;
-use models::limit::{Allowance, Limit, Spend};
+use models::limit::{Allowance, Count, Limit, Spend};
 
 pub(crate) use layer::{LIMIT, REMAINING, RESET, account_routes, tell};
 pub(crate) use logins::Attempt;
@@ -133,16 +133,8 @@ pub(crate) async fn spend(api: &Data<Api>, subject: Subject) -> Result<Allowance
             want,
             window: limit.window,
         };
-        let app = Data::clone(api);
-        let counts = api.work(async move {
-            let mut conn = app.conn().await?;
-            Ok(rate_limits::ask(&mut conn, &[ask], now).await?)
-        });
-        let count = counts.await?.pop();
-        lease.add(
-            want,
-            count.ok_or_else(|| Problem::internal("the count has no row"))?,
-        );
+        // In a box, so that requests which need not ask do not carry the room that this takes.
+        lease.add(want, Box::pin(counted(api, ask, now)).await?);
         spent = lease.spend(now);
     }
     match spent {
@@ -150,6 +142,17 @@ pub(crate) async fn spend(api: &Data<Api>, subject: Subject) -> Result<Allowance
         Spend::Exhausted(allowance) => Err(Problem::limited(allowance)),
         Spend::Ask => Err(Problem::internal("a window ended before it began")),
     }
+}
+
+/// What the database counted.
+async fn counted(api: &Data<Api>, ask: Ask, now: Time) -> Result<Count, Problem> {
+    let app = Data::clone(api);
+    let counts = api.work(async move {
+        let mut conn = app.conn().await?;
+        Ok(rate_limits::ask(&mut conn, &[ask], now).await?)
+    });
+    let count = counts.await?.pop();
+    count.ok_or_else(|| Problem::internal("the count has no row"))
 }
 
 /// Remembers in the request what its client is told. Of two limits it is the nearer one.

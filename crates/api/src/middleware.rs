@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use crate::error::Problem;
 use crate::limits;
+use crate::meters::Meters;
 use crate::reply::IDENTITY;
 
 /// The header by which a request is found in the logs.
@@ -204,29 +205,19 @@ fn finish(headers: &mut HeaderMap, id: &str) {
 }
 
 fn measure(response: &ServiceResponse, method: &Method, started: Instant) {
-    // The pattern, not the path: labels have few values.
-    let route = response
-        .request()
+    let request = response.request();
+    let route = request
         .match_pattern()
         .unwrap_or_else(|| "unmatched".to_owned());
-    let status = response.status().as_u16();
+    let status = response.status();
     let elapsed = started.elapsed();
     tracing::debug!(
         http.route = route,
-        http.status = status,
+        http.status = status.as_u16(),
         ?elapsed,
         "answered"
     );
-    // Methods are the client's to choose: only those we know become a label.
-    let method = match method.as_str() {
-        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
-        _ => "other",
+    if let Some(meters) = request.app_data::<Meters>() {
+        meters.note(route, method, status, elapsed);
     }
-    .to_owned();
-    metrics::counter!(
-        "pulsemon_api_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string()
-    )
-    .increment(1);
-    metrics::histogram!("pulsemon_api_request_seconds", "route" => route)
-        .record(elapsed.as_secs_f64());
 }

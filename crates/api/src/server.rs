@@ -15,6 +15,7 @@ use runtime::Shutdown;
 
 use crate::app::{Api, Near};
 use crate::config::Origins;
+use crate::meters::Meters;
 use crate::{idempotency, limits, middleware, routes};
 
 /// Longer than load balancers keep idle connections, so that it is they who close them.
@@ -50,6 +51,7 @@ pub(crate) async fn serve(
             .app_data(Data::clone(&api))
             // This runs on the worker's thread.
             .app_data(Near::new(&api.db))
+            .app_data(Meters::default())
             .configure(routes::mount)
             .default_service(web::to(routes::nothing))
             .wrap(from_fn(limits::account_routes))

@@ -29,27 +29,31 @@ pub(crate) async fn account_routes(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match count(&request).await {
-        Ok(()) => next
-            .call(request)
-            .await
-            .map(ServiceResponse::map_into_boxed_body),
-        Err(problem) => Ok(request.error_response(problem)),
+    if let Some(route) = counted_route(&request) {
+        // In a box, so that all other requests do not carry the room that this takes.
+        if let Err(problem) = Box::pin(count(&request, route)).await {
+            return Ok(request.error_response(problem));
+        }
     }
+    next.call(request)
+        .await
+        .map(ServiceResponse::map_into_boxed_body)
 }
 
-async fn count(request: &ServiceRequest) -> Result<(), Problem> {
+/// What stands behind `/auth/`, where something is posted there.
+fn counted_route(request: &ServiceRequest) -> Option<&str> {
     let path = request.path();
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
-    let Some(route) = path.strip_prefix("/auth/") else {
-        return Ok(());
-    };
-    if matches!(
+    let route = path.strip_prefix("/auth/")?;
+    // Others are reads, or pages that change nothing.
+    let is_change = !matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
-    ) {
-        return Ok(()); // a read, or a page that changes nothing
-    }
+    );
+    is_change.then_some(route)
+}
+
+async fn count(request: &ServiceRequest, route: &str) -> Result<(), Problem> {
     let api = request
         .app_data::<Data<Api>>()
         .ok_or_else(|| Problem::internal("the app has no state"))?;

@@ -16,15 +16,13 @@ use uuid::Uuid;
 use crate::error::Problem;
 use crate::views::format::ms;
 
-/// The rolling windows of one service.
-#[derive(Debug, Clone)]
-pub(crate) struct Figures {
+/// What came of the slots of one service's rolling windows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rolling {
     /// The last 24 hours. Inconclusive ones are not counted in it.
     pub(crate) day: Checks,
     /// The SLA window.
     pub(crate) sla: Checks,
-    /// Latencies of the successful slots of the SLA window.
-    pub(crate) latency: Latency,
 }
 
 /// Latencies of some stretch of time.
@@ -65,10 +63,10 @@ impl Latency {
     }
 }
 
-/// The sums of `state` and of the open hours in `health` (one a region).
+/// The counts of `state` and of the open hours in `health` (one a region).
 #[must_use]
-pub(crate) fn figures(state: &ServiceState, health: &[Health]) -> Figures {
-    let mut figures = Figures {
+pub(crate) fn rolling(state: &ServiceState, health: &[Health]) -> Rolling {
+    let closed = Rolling {
         day: Checks {
             judged: count(state.day_judged),
             failed: count(state.day_failed),
@@ -83,18 +81,25 @@ pub(crate) fn figures(state: &ServiceState, health: &[Health]) -> Figures {
             excluded: count(state.sla_excluded),
             excluded_failed: count(state.sla_excluded_failed),
         },
-        latency: Latency::default(),
     };
-    figures
-        .latency
-        .add(state.sla_latency_sum_us, &state.sla_histogram);
+    health
+        .iter()
+        .map(open_hour)
+        .fold(closed, |sums, open| Rolling {
+            day: sums.day.plus(open),
+            sla: sums.sla.plus(open),
+        })
+}
+
+/// Latencies of the successful slots of the SLA window.
+#[must_use]
+pub(crate) fn latency(state: &ServiceState, health: &[Health]) -> Latency {
+    let mut latency = Latency::default();
+    latency.add(state.sla_latency_sum_us, &state.sla_histogram);
     for row in health {
-        let open = open_hour(row);
-        figures.day = figures.day.plus(open);
-        figures.sla = figures.sla.plus(open);
-        figures.latency.add(row.latency_sum_us, &row.histogram);
+        latency.add(row.latency_sum_us, &row.histogram);
     }
-    figures
+    latency
 }
 
 /// The counts of a region's open hour.

@@ -142,7 +142,7 @@ pub(crate) struct Loaded {
 #[must_use]
 pub(crate) fn overview(watched: &Watched, loaded: Loaded, sla_min_checks: u64) -> Overview {
     let service = &watched.service;
-    let figures = watched.figures();
+    let sla = watched.rolling().sla;
     let latency = &loaded.sums.latency;
     let target = u16::try_from(service.sla_target)
         .ok()
@@ -155,9 +155,9 @@ pub(crate) fn overview(watched: &Watched, loaded: Loaded, sla_min_checks: u64) -
         current_status: watched.status().as_str(),
         window: loaded.window,
         uptime_percentage: loaded.sums.checks.uptime(),
-        sla_percentage: figures.sla.sla(),
+        sla_percentage: sla.sla(),
         sla_target: target.unwrap_or(SlaTarget::DEFAULT).percent(),
-        sla_breached: target.is_some_and(|target| figures.sla.breaches(target, sla_min_checks)),
+        sla_breached: target.is_some_and(|target| sla.breaches(target, sla_min_checks)),
         coverage_percentage: loaded.sums.checks.coverage(loaded.due),
         checks: checks(loaded.sums.checks, loaded.due),
         failure_streak: watched.failure_streak(),

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::error::Problem;
 use crate::openapi::values::{IntervalName, Milliseconds, Percentage, StatusName, Timestamp};
-use crate::views::figures::{self, Figures, figures};
+use crate::views::figures::{self, Latency, Rolling};
 use crate::views::format;
 use crate::views::ssl::{SslView, ssl};
 
@@ -169,16 +169,22 @@ impl Watched {
         self.health.iter().map(|row| row.streak).max().unwrap_or(0)
     }
 
-    /// The figures of both rolling windows.
+    /// The counts of both rolling windows.
     #[must_use]
-    pub(crate) fn figures(&self) -> Figures {
-        figures(&self.state, &self.health)
+    pub(crate) fn rolling(&self) -> Rolling {
+        figures::rolling(&self.state, &self.health)
+    }
+
+    /// Latencies of the SLA window.
+    #[must_use]
+    fn latency(&self) -> Latency {
+        figures::latency(&self.state, &self.health)
     }
 
     /// One line of a list.
     #[must_use]
     pub(crate) fn summary(&self) -> Summary {
-        let figures = self.figures();
+        let Rolling { day, sla } = self.rolling();
         let service = &self.service;
         Summary {
             id: service.id,
@@ -187,8 +193,8 @@ impl Watched {
             interval: interval_name(service.interval_ms),
             is_active: service.is_active,
             current_status: self.status().as_str(),
-            uptime_percentage: figures.day.uptime(),
-            sla_percentage: figures.sla.sla(),
+            uptime_percentage: day.uptime(),
+            sla_percentage: sla.sla(),
             last_checked_at: self.last_checked_at().map(format::time),
         }
     }
@@ -258,7 +264,8 @@ fn show(
     now: Time,
 ) -> Full {
     let service = &watched.service;
-    let figures = watched.figures();
+    let sla = watched.rolling().sla;
+    let latency = watched.latency();
     let has_results = watched.last_checked_at().is_some();
     let is_https = service.url.starts_with("https:");
     Full {
@@ -269,13 +276,12 @@ fn show(
         ssl_expiry_days: service.ssl_expiry_days,
         follow_redirects: service.follow_redirects,
         failure_streak: watched.failure_streak(),
-        avg_latency_ms: figures.latency.average_ms(),
-        p95_latency_ms: figures.latency.percentile_ms(95),
-        p99_latency_ms: figures.latency.percentile_ms(99),
-        total_checks: has_results.then_some(figures.sla.judged),
-        successful_checks: has_results
-            .then(|| figures.sla.judged.saturating_sub(figures.sla.failed)),
-        coverage_percentage: figures.sla.coverage(due),
+        avg_latency_ms: latency.average_ms(),
+        p95_latency_ms: latency.percentile_ms(95),
+        p99_latency_ms: latency.percentile_ms(99),
+        total_checks: has_results.then_some(sla.judged),
+        successful_checks: has_results.then(|| sla.judged.saturating_sub(sla.failed)),
+        coverage_percentage: sla.coverage(due),
         ssl: certificate
             .filter(|_| is_https)
             .and_then(|row| ssl(row, service.ssl_expiry_days, now)),

@@ -126,6 +126,19 @@ mod tests {
     }
 
     #[test]
+    fn a_subject_is_one_short_line_whatever_it_is_made_of() {
+        assert_eq!(
+            subject("up\r\nBcc: x@example.com"),
+            "up  Bcc: x@example.com"
+        );
+        // Cleaned first: what goes could have hidden what is looked for.
+        assert_eq!(subject("=\u{202e}?utf-8?q?x?="), "= ?utf-8?q?x?=");
+        let long = subject(&"=?".repeat(super::super::MAX_SUBJECT));
+        assert_eq!(long.chars().count(), super::super::MAX_SUBJECT);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
     fn nothing_in_a_name_can_break_its_line_or_turn_it_around() {
         assert_eq!(clean("a\r\nBcc: x@y.z\0"), "a  Bcc: x@y.z");
         assert_eq!(clean("\u{202e}txt.exe\u{2028}b"), "txt.exe b");

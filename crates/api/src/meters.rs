@@ -76,3 +76,38 @@ fn label(method: &Method) -> &'static str {
     let known = KNOWN.into_iter().find(|known| *known == method.as_str());
     known.unwrap_or("other")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_all_workers_are_counted_by_route_method_and_status() {
+        let registry = runtime::telemetry::metrics_registry();
+        let workers = [Meters::default(), Meters::default()];
+        let route = "/of-this-test/{id}";
+        let brew = Method::from_bytes(b"BREW").unwrap();
+        for (worker, method, status) in [
+            (0, &Method::GET, StatusCode::OK),
+            (0, &Method::GET, StatusCode::OK),
+            (1, &Method::GET, StatusCode::OK),
+            (1, &Method::GET, StatusCode::NOT_FOUND),
+            (1, &brew, StatusCode::METHOD_NOT_ALLOWED),
+        ] {
+            workers[worker].note(route.to_owned(), method, status, Duration::from_millis(3));
+        }
+        let page = registry.render();
+        let answers = |method, status| {
+            let labels = format!(r#"{{route="{route}",method="{method}",status="{status}"}}"#);
+            format!("pulsemon_api_requests_total{labels}")
+        };
+        for line in [
+            format!("{} 3", answers("GET", 200)),
+            format!("{} 1", answers("GET", 404)),
+            format!("{} 1", answers("other", 405)),
+            format!(r#"pulsemon_api_request_seconds_count{{route="{route}"}} 5"#),
+        ] {
+            assert!(page.lines().any(|shown| shown == line), "{line}\n{page}");
+        }
+    }
+}

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -140,4 +142,12 @@ fn a_token_found_good_vouches_for_no_other() {
     ] {
         assert!(tokens.verify(&forged, now()).is_err(), "{forged}");
     }
+}
+
+#[test]
+fn a_signature_is_looked_at_once() {
+    let tokens = tokens(SECRET, None);
+    let token = signed(Algorithm::HS256, SECRET, &claims());
+    let first = tokens.verify(&token, now()).unwrap();
+    assert!(Arc::ptr_eq(&first, &tokens.verify(&token, now()).unwrap()));
 }

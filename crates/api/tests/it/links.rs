@@ -383,3 +383,25 @@ async fn the_button_of_a_page_works_without_a_script() {
         .await
         .problem(415, "unsupported-media-type");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_moves_to_an_address_that_is_taken_meanwhile_is_told_so_by_a_page() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let body = json!({"email": "wanted@example.com", "password": PASSWORD});
+    user.post("/auth/change-email", &body).await.expect(202);
+    let leave = app.link(user.id, LinkPurpose::LeaveAddress).await;
+    let take = app.link(user.id, LinkPurpose::TakeAddress).await;
+    let half = submit(&app, "/auth/confirm-email", &format!("token={leave}")).await;
+    assert_eq!(half.status, 200, "{}", half.text);
+    register(&app, "wanted@example.com").await;
+    let taken = submit(&app, "/auth/confirm-email", &format!("token={take}")).await;
+    assert_eq!(taken.status, 409);
+    assert_eq!(taken.header("content-type"), "text/html; charset=utf-8");
+    assert!(
+        taken.text.contains("This address has another account"),
+        "{}",
+        taken.text
+    );
+    assert_eq!(user.get("/auth/me").await.expect(200)["email"], user.email);
+}

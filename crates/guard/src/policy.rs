@@ -82,8 +82,8 @@ impl Policy {
         if self.allow.iter().any(|rule| rule.names_port(addr)) {
             return Ok(());
         }
-        let opened = self.allow.iter().any(|rule| rule.opens_all_ports(ip));
-        if let Some(range) = ranges::forbidden_range(ip).filter(|_| !opened) {
+        let is_opened = self.allow.iter().any(|rule| rule.opens_all_ports(ip));
+        if !is_opened && let Some(range) = ranges::forbidden_range(ip) {
             return Err(Refusal::Address { ip, range });
         }
         if addr.port() == 0 || ports::is_refused(addr.port()) {

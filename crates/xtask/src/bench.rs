@@ -22,8 +22,8 @@ pub(crate) enum Bench {
     Probe,
 }
 
-/// Builds the release programs and the bench, and runs it against private servers that are tuned
-/// as those of `up`, for what is not kept durably costs less.
+/// Builds the release programs and the bench, and runs it; where it needs servers, against private ones that are tuned as
+/// those of `up`, for what is not kept durably costs less.
 pub(crate) fn bench(
     bench: Bench,
     install: Install,
@@ -36,13 +36,23 @@ pub(crate) fn bench(
         }
         once::succeed(cargo_bench(bench).arg("--no-run"), interrupt)
     })?;
-    let mut running = TestServers::start(Tuning::Durable, install, interrupt)?;
     let mut command = cargo_bench(bench);
-    command.envs(running.environment());
+    // The probe's bench hands out its jobs itself.
+    let running = match bench {
+        Bench::Probe => None,
+        Bench::Pipeline | Bench::Api => {
+            Some(TestServers::start(Tuning::Durable, install, interrupt)?)
+        }
+    };
+    if let Some(running) = &running {
+        command.envs(running.environment());
+    }
     let ran = say::stage("measure (it takes two minutes)", || {
         once::succeed(&mut command, interrupt)
     });
-    running.stop()?;
+    if let Some(mut running) = running {
+        running.stop()?;
+    }
     ran.map(|()| ExitCode::SUCCESS)
 }
 

@@ -3,16 +3,16 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use bus::{Bus, Outgoing, Route, Subscription};
 use chrono::TimeDelta;
 use models::id::{ProbeId, ServiceId, UserId};
 use models::message::{JobBatch, MAX_BATCH_ITEMS, ProbeJob, ResultBatch};
 use models::probe::{Outcome, ProbeKind, ProbeResult, probe_id};
 use runtime::Clock;
-use testkit::TestVhost;
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::bare::Scheme;
+use crate::source::Source;
 use crate::target::{Answers, Target};
 
 /// Services that are probed again and again, as a prober's are: it remembers which of them are slow.
@@ -24,22 +24,25 @@ const PATIENT_MS: u32 = 60_000;
 const HASTY_MS: u32 = 1_000;
 /// Without a result for so long, something is wrong.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// There is one in each result.
+const MARK: &[u8] = b"\"probe_id\":";
 
 pub(crate) struct Feed {
-    bus: Bus,
-    results: Subscription,
+    source: Source,
     clock: Clock,
 }
 
 impl Feed {
-    pub(crate) async fn open(vhost: &TestVhost) -> Self {
-        let bus = vhost.bus().await;
-        let results = bus.subscribe(Route::ProbeResults, 400);
+    pub(crate) async fn open() -> Self {
         Self {
-            bus,
-            results,
+            source: Source::open().await,
             clock: Clock::system(),
         }
+    }
+
+    /// Of the broker that the jobs come from.
+    pub(crate) const fn url(&self) -> &SecretString {
+        self.source.url()
     }
 
     /// Sends so many jobs that are due now, and waits for their results, which must be as the target answers.
@@ -50,12 +53,14 @@ impl Feed {
         let jobs = (0..count)
             .map(|n| job(target, answers, n, slot(n)))
             .collect();
-        let wanted = self.send(jobs).await;
+        let wanted = self.send(jobs);
         let expected = match answers {
             Answers::Never => Outcome::Down,
             _ => Outcome::Up,
         };
-        self.wait(wanted, expected).await;
+        for result in self.results(wanted).await {
+            assert_eq!(result.outcome, expected, "{:?}", result.error);
+        }
     }
 
     /// Sends jobs whose moments are spread evenly over `lasts`, from two seconds on, and waits for their results: how far
@@ -74,55 +79,55 @@ impl Feed {
         let jobs = (0..count)
             .map(|n| job(target, answers, n, moment(n)))
             .collect();
-        let mut wanted = self.send(jobs).await;
-        let mut offsets = Vec::new();
-        while !wanted.is_empty() {
-            for result in self.next().await {
-                if wanted.remove(&result.probe_id) {
-                    let off = (result.checked_at - result.scheduled_at).num_microseconds();
-                    offsets.push(off.expect("minutes at most").abs() as f64 / 1000.0);
-                }
-            }
-        }
-        offsets
+        let wanted = self.send(jobs);
+        let off = |result: ProbeResult| {
+            let off = (result.checked_at - result.scheduled_at).num_microseconds();
+            off.expect("minutes at most").abs() as f64 / 1000.0
+        };
+        let results = self.results(wanted).await;
+        results.into_iter().map(off).collect()
     }
 
     /// Sends these jobs; the probes to wait for.
-    async fn send(&self, jobs: Vec<ProbeJob>) -> HashSet<ProbeId> {
-        let mut messages = Vec::new();
-        for jobs in jobs.chunks(MAX_BATCH_ITEMS) {
+    fn send(&self, jobs: Vec<ProbeJob>) -> HashSet<ProbeId> {
+        let batch = |jobs: &[ProbeJob]| {
             let batch = JobBatch {
                 published_at: self.clock.now(),
                 jobs: jobs.to_vec(),
             };
-            let body = serde_json::to_vec(&batch).expect("JSON");
-            messages.push(Outgoing::bytes(Route::jobs("default"), "bench", body).expect("small"));
-        }
-        for message in messages {
-            let outcome = self.bus.publisher().publish_one(message).await;
-            assert!(outcome.expect("a broker").is_stored(), "the queue is full");
-        }
+            serde_json::to_vec(&batch).expect("JSON")
+        };
+        let messages = jobs.chunks(MAX_BATCH_ITEMS).map(batch).collect();
+        self.source.send(messages);
         jobs.iter().map(|job| job.probe_id).collect()
     }
 
-    /// What else comes is of jobs that a prober before had not acknowledged when it was killed.
-    async fn wait(&mut self, mut wanted: HashSet<ProbeId>, expected: Outcome) {
-        while !wanted.is_empty() {
-            for result in self.next().await {
-                if wanted.remove(&result.probe_id) {
-                    assert_eq!(result.outcome, expected, "{:?}", result.error);
-                }
-            }
+    /// The results of these probes, each once. They are only counted as they come and read afterwards: the target shares
+    /// this core.
+    async fn results(&mut self, mut wanted: HashSet<ProbeId>) -> Vec<ProbeResult> {
+        let (mut messages, mut came) = (Vec::new(), 0);
+        while came < wanted.len() {
+            let message = tokio::time::timeout(PATIENCE, self.source.next()).await;
+            let message = message.expect("a result in time");
+            came += message
+                .windows(MARK.len())
+                .filter(|part| *part == MARK)
+                .count();
+            messages.push(message);
         }
+        let results: Vec<ProbeResult> = messages
+            .iter()
+            .flat_map(|message| read(message).results)
+            .collect();
+        for result in &results {
+            assert!(wanted.remove(&result.probe_id), "asked for, and once");
+        }
+        results
     }
+}
 
-    async fn next(&mut self) -> Vec<ProbeResult> {
-        let delivery = tokio::time::timeout(PATIENCE, self.results.next()).await;
-        let delivery = delivery.expect("a result in time").expect("a broker");
-        let batch: ResultBatch = bus::decode(&delivery).expect("results");
-        delivery.ack().await;
-        batch.results
-    }
+fn read(message: &[u8]) -> ResultBatch {
+    serde_json::from_slice(message).expect("results")
 }
 
 /// The `n`th job.

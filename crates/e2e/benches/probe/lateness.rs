@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use testkit::TestVhost;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -26,11 +25,10 @@ pub(crate) type Percentiles = [f64; 3];
 
 /// Rounds of the loop and of the prober.
 pub(crate) async fn rounds(
-    vhost: &TestVhost,
     feed: &mut Feed,
     target: &Target,
 ) -> (Vec<Percentiles>, Vec<Percentiles>) {
-    let _prober = Prober::start(vhost, target, PLACES).await;
+    let _prober = Prober::start(feed.url(), target, PLACES).await;
     // It learns which services are quick, and its clock's offset.
     feed.offsets(target, PROBES, LASTS).await;
     let (mut bare, mut ours) = (Vec::new(), Vec::new());

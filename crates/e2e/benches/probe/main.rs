@@ -1,8 +1,8 @@
 //! One prober beside a bare loop over the same target: CPU per probe, lateness, memory per probe in flight.
 //!
-//! `cargo xtask bench probe` starts a broker and runs this. The prober is the whole product process (`prober::run`): a job
-//! comes in from the broker as it does in production, its result goes out and is confirmed. Only the prober's own process
-//! is measured. Everything has one thread, so that loop and prober are comparable; everything runs over loopback.
+//! The prober is the whole product process (`prober::run`): jobs come in from a broker as they do in production, results go
+//! out and are confirmed. That broker is a small one of the bench's own ([`source`]), which leaves the cores to those that
+//! are compared: target and broker have one, loop and prober in turns the other. Only the measured process is counted.
 //! Start reading at [`measure()`].
 
 #![allow(
@@ -25,9 +25,9 @@ mod lateness;
 mod prober_process;
 mod proc;
 mod report;
+mod source;
 mod target;
 
-use testkit::TestVhost;
 use tokio::signal::unix::{SignalKind, signal};
 
 use bare::{Bare, Scheme};
@@ -35,6 +35,10 @@ use feed::Feed;
 use prober_process::Prober;
 use report::Report;
 use target::{Answers, Target};
+
+/// The core of what is measured, and the core of the target and of whoever hands out jobs.
+const MEASURED: usize = 1;
+const AROUND: usize = 0;
 
 /// Alternating rounds: each loop and prober, HTTP and HTTPS.
 const ROUNDS: usize = 5;
@@ -55,12 +59,12 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["target"] => one_thread(target::serve()),
-        ["prober"] => one_thread(prober_process::run()),
-        ["bare", rest @ ..] => one_thread(bare::run(rest)),
-        ["timers", port] => one_thread(lateness::timers(port)),
+        ["target"] => one_thread(AROUND, target::serve()),
+        ["prober"] => one_thread(MEASURED, prober_process::run()),
+        ["bare", rest @ ..] => one_thread(MEASURED, bare::run(rest)),
+        ["timers", port] => one_thread(MEASURED, lateness::timers(port)),
         // All of it, or the parts that are named.
-        _ => one_thread(until_stopped(measure(Parts::of(&words)))),
+        _ => one_thread(AROUND, until_stopped(measure(Parts::of(&words)))),
     }
 }
 
@@ -95,8 +99,9 @@ impl Parts {
     }
 }
 
-/// One core at most: so the loop, the prober and the target are comparable from round to round.
-fn one_thread(work: impl Future<Output = ()>) {
+/// One core, one thread: so the loop, the prober and the target are comparable from round to round.
+fn one_thread(core: usize, work: impl Future<Output = ()>) {
+    proc::pin(core);
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -116,33 +121,26 @@ async fn until_stopped(work: impl Future<Output = ()>) {
 }
 
 async fn measure(parts: Parts) {
-    let vhost = TestVhost::new().await;
-    let mut feed = Feed::open(&vhost).await;
+    let mut feed = Feed::open().await;
     let target = Target::start();
     let mut report = Report::default();
     if parts.http || parts.https {
-        cpu(parts, &vhost, &mut feed, &target, &mut report).await;
+        cpu(parts, &mut feed, &target, &mut report).await;
     }
     if parts.lateness {
         proc::drain().await;
-        let (bare, ours) = lateness::rounds(&vhost, &mut feed, &target).await;
+        let (bare, ours) = lateness::rounds(&mut feed, &target).await;
         report.lateness(bare, ours);
     }
     if parts.memory {
-        memory(&vhost, &mut feed, &target, &mut report).await;
+        memory(&mut feed, &target, &mut report).await;
     }
     println!("{report}");
 }
 
 /// The loop, the prober, the exporter where there is one; then the same with TLS, and all of it again.
-async fn cpu(
-    parts: Parts,
-    vhost: &TestVhost,
-    feed: &mut Feed,
-    target: &Target,
-    report: &mut Report,
-) {
-    let prober = Prober::start(vhost, target, IN_FLIGHT).await;
+async fn cpu(parts: Parts, feed: &mut Feed, target: &Target, report: &mut Report) {
+    let prober = Prober::start(feed.url(), target, IN_FLIGHT).await;
     let exporter = exporter::Exporter::start(target).await;
     // The first handshakes and connections of a process cost more.
     feed.send_and_wait(target, Answers::AtOnce(Scheme::Https), 200)
@@ -167,20 +165,20 @@ async fn cpu(
 }
 
 /// What a probe in flight costs, beside the same in the loop; then a storm of targets that never answer.
-async fn memory(vhost: &TestVhost, feed: &mut Feed, target: &Target, report: &mut Report) {
+async fn memory(feed: &mut Feed, target: &Target, report: &mut Report) {
     eprintln!("    {HELD} probes in flight");
     proc::drain().await;
     report.held_bare(Bare::held(target, HELD).await);
     proc::drain().await;
     {
-        let prober = Prober::start(vhost, target, HELD).await;
+        let prober = Prober::start(feed.url(), target, HELD).await;
         let before = prober.memory().now;
         feed.send_and_wait(target, Answers::Late, HELD).await;
         let grown = prober.memory().most.saturating_sub(before);
         report.held_prober(grown as f64 / f64::from(HELD));
     }
     eprintln!("    {STORM} targets that hang, {STORM_POOL} places");
-    let prober = Prober::start(vhost, target, STORM_POOL).await;
+    let prober = Prober::start(feed.url(), target, STORM_POOL).await;
     feed.send_and_wait(target, Answers::Never, STORM_POOL).await;
     let once = prober.memory().most;
     feed.send_and_wait(target, Answers::Never, STORM).await;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use runtime::env::ProcessEnv;
 use runtime::{Clock, Shutdown};
-use secrecy::ExposeSecret as _;
-use testkit::TestVhost;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::proc::{self, Memory};
 use crate::target::Target;
@@ -16,12 +15,12 @@ pub(crate) struct Prober(Child);
 
 impl Prober {
     /// With so many places, all of which one tenant and one address may take.
-    pub(crate) async fn start(vhost: &TestVhost, target: &Target, places: u32) -> Self {
+    pub(crate) async fn start(broker: &SecretString, target: &Target, places: u32) -> Self {
         let places = places.to_string();
         let child = Command::new(std::env::current_exe().expect("a program"))
             .arg("prober")
             .env_clear()
-            .env("AMQP_URL", vhost.amqp_url().expose_secret())
+            .env("AMQP_URL", broker.expose_secret())
             .env("OPS_BIND", "127.0.0.1")
             .env("OPS_PORT", "0")
             .env("PROBE_ALLOW_CIDRS", "127.0.0.0/8")

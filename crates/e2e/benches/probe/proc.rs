@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// A tick of `/proc/<pid>/stat`: Linux shows 100 a second to programs, whatever it counts in.
 const TICK: Duration = Duration::from_millis(10);
@@ -12,6 +13,15 @@ const SYSTEM: usize = 12;
 
 /// Between two measurements, at most, for closed connections to leave the kernel's table.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Keeps this process, and the threads that it will have, on one of the first two cores, where there are two.
+pub(crate) fn pin(core: usize) {
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        let mut only = CpuSet::new();
+        only.set(core);
+        sched_setaffinity(None, &only).expect("a core that is there");
+    }
+}
 
 /// CPU time that a process has used so far, without its children.
 pub(crate) fn cpu(pid: u32) -> Duration {

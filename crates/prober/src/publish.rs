@@ -92,61 +92,64 @@ struct Batch {
 
 const OPENING: &[u8] = br#"{"results":["#;
 const CLOSING: &[u8] = b"]}";
-
-/// A result and its JSON.
-type Encoded = (ProbeId, Vec<u8>);
+/// What a batch of ordinary results takes: room is made once.
+const USUAL_BYTES: usize = 24 * 1024;
 
 impl Batch {
     /// Waits for a first result, then for more until the batch is full or [`LINGER`] has passed. `None` when no result
     /// will come any more.
     async fn collect(
         results: &mut mpsc::Receiver<Arc<ProbeResult>>,
-        leftover: &mut Option<Encoded>,
+        leftover: &mut Option<Arc<ProbeResult>>,
     ) -> Option<Self> {
         let mut batch = Self::default();
-        match leftover.take() {
-            Some(encoded) => batch.push(encoded),
-            None => batch.push(next(results).await?),
-        }
-        let until = Instant::now() + LINGER;
+        let mut until = None;
         while batch.probes.len() < MAX_BATCH_ITEMS {
-            let Ok(Some(encoded)) = timeout_at(until, next(results)).await else {
+            let next = match (leftover.take(), until) {
+                (Some(kept), _) => Some(kept),
+                (None, None) => results.recv().await,
+                (None, Some(until)) => timeout_at(until, results.recv()).await.ok().flatten(),
+            };
+            let Some(result) = next else {
                 break;
             };
-            if !batch.fits(&encoded) {
-                *leftover = Some(encoded);
+            if !batch.push(&result) {
+                *leftover = Some(result);
                 break;
             }
-            batch.push(encoded);
+            if until.is_none() && !batch.probes.is_empty() {
+                until = Some(Instant::now() + LINGER);
+            }
         }
-        Some(batch)
+        (!batch.probes.is_empty()).then_some(batch)
     }
 
-    fn fits(&self, (_, json): &Encoded) -> bool {
-        self.body.len() + json.len() + 1 + CLOSING.len() <= MAX_BATCH_BYTES
-    }
-
-    fn push(&mut self, (probe, json): Encoded) {
-        let before = if self.body.is_empty() { OPENING } else { b"," };
-        self.body.extend_from_slice(before);
-        self.body.extend_from_slice(&json);
-        self.probes.push(probe);
+    /// Writes a result down; `false` when it finds no room any more. One that has no JSON form, as all have, is left out.
+    fn push(&mut self, result: &ProbeResult) -> bool {
+        let is_first = self.probes.is_empty();
+        let before = self.body.len();
+        if is_first {
+            self.body.reserve(USUAL_BYTES);
+            self.body.extend_from_slice(OPENING);
+        } else {
+            self.body.push(b',');
+        }
+        let written = serde_json::to_writer(&mut self.body, result);
+        if let Err(error) = &written {
+            tracing::error!(probe.id = %result.probe_id, %error, "encode a result");
+        }
+        let is_too_long = self.body.len() + CLOSING.len() > MAX_BATCH_BYTES;
+        if written.is_err() || (is_too_long && !is_first) {
+            self.body.truncate(before);
+            return written.is_err();
+        }
+        self.probes.push(result.probe_id);
+        true
     }
 
     fn finish(mut self) -> (Vec<ProbeId>, Vec<u8>) {
         self.body.extend_from_slice(CLOSING);
         (self.probes, self.body)
-    }
-}
-
-/// The next result that has a JSON form; all have.
-async fn next(results: &mut mpsc::Receiver<Arc<ProbeResult>>) -> Option<Encoded> {
-    loop {
-        let result = results.recv().await?;
-        match serde_json::to_vec(&*result) {
-            Ok(json) => return Some((result.probe_id, json)),
-            Err(error) => tracing::error!(probe.id = %result.probe_id, %error, "encode a result"),
-        }
     }
 }
 

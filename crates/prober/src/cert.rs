@@ -192,12 +192,10 @@ pub(crate) fn unix_time(time: Time) -> UnixTime {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        if write!(text, "{byte:02x}").is_err() {
-            break; // never: a String takes everything
-        }
-    }
-    text
+    let digit = |half: u8| char::from_digit(half.into(), 16);
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0x0f])
+        .filter_map(digit)
+        .collect()
 }

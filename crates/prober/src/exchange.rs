@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -33,6 +33,9 @@ const MAX_HEADERS: usize = 100;
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// HTTP/2 flow control: never more on the way than is read of a body.
 const WINDOW_BYTES: u32 = 64 * 1024;
+
+/// Fields of a request.
+const HEADERS: usize = 5;
 
 /// Which protocol the handshake chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +121,7 @@ impl Exchange {
     pub(crate) async fn request(
         &mut self,
         url: &Url,
-        user_agent: &str,
+        user_agent: &HeaderValue,
         deadline: Instant,
     ) -> Result<Head, Failure> {
         let protocol = match self.sender {
@@ -296,28 +299,35 @@ fn no_first_byte() -> Failure {
 /// One GET that asks for nothing but the plain answer, once.
 fn build(
     url: &Url,
-    user_agent: &str,
+    user_agent: &HeaderValue,
     protocol: Protocol,
 ) -> Result<Request<Empty<Bytes>>, Failure> {
-    let mut request = Request::get(match protocol {
+    let target = match protocol {
         // Origin form: hyper writes what it gets.
         Protocol::Http1 => &url[Position::BeforePath..Position::AfterQuery],
         Protocol::Http2 => &url[..Position::AfterQuery],
-    });
+    };
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     if protocol == Protocol::Http1 {
-        request = request
-            .header(
-                header::HOST,
-                &url[Position::BeforeHost..Position::AfterPort],
-            )
-            .header(header::CONNECTION, "close");
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        let host = HeaderValue::from_str(host).map_err(|_not_visible| unwritable())?;
+        headers.insert(header::HOST, host);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    request
-        .header(header::USER_AGENT, user_agent)
-        .header(header::ACCEPT, "*/*")
-        .header(header::ACCEPT_ENCODING, "identity")
-        .body(Empty::new())
-        .map_err(|_unrepresentable| Failure::internal("the URL can't be written as a request"))
+    headers.insert(header::USER_AGENT, user_agent.clone());
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(
+        header::ACCEPT_ENCODING,
+        HeaderValue::from_static("identity"),
+    );
+    let mut request = Request::new(Empty::new());
+    *request.uri_mut() = Uri::try_from(target).map_err(|_no_uri| unwritable())?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+fn unwritable() -> Failure {
+    Failure::internal("the URL can't be written as a request")
 }
 
 /// The connection's own work, done while something else is awaited.

@@ -4,7 +4,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use guard::{Policy, Resolver, Scheme, Target};
+use http::HeaderValue;
 use models::Time;
 use models::certificate::CertificateFacts;
 use models::message::ProbeJob;
@@ -34,7 +36,7 @@ pub struct Engine {
     pub(crate) resolver: Resolver,
     pub(crate) policy: Policy,
     tls: Tls,
-    user_agent: String,
+    user_agent: HeaderValue,
     pub(crate) per_address: KeyedLimit<IpAddr>,
     pub(crate) history: Arc<History>,
 }
@@ -56,13 +58,14 @@ impl Engine {
     /// Builds the parts that all probes share.
     ///
     /// # Errors
-    /// When an extra root can't be used.
+    /// When an extra root, or the User-Agent, can't be used.
     pub fn new(config: EngineConfig, resolver: Resolver) -> anyhow::Result<Self> {
+        let user_agent = HeaderValue::try_from(config.user_agent);
         Ok(Self {
             resolver,
             policy: config.policy,
             tls: Tls::new(&config.extra_roots)?,
-            user_agent: config.user_agent,
+            user_agent: user_agent.context("use the User-Agent as a header")?,
             per_address: KeyedLimit::new(config.per_address),
             history: Arc::default(),
         })

@@ -43,7 +43,7 @@ pub(crate) fn policy() -> Policy {
 
 impl Reference {
     /// # Errors
-    /// When an extra root can't be used.
+    /// When an extra root, or the User-Agent, can't be used.
     pub(crate) fn new(
         urls: Vec<Url>,
         resolver: Resolver,

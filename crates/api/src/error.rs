@@ -137,7 +137,7 @@ impl Problem {
         let seconds = allowance.reset_seconds.max(1);
         let mut problem = Self::too_many(
             format!(
-                "You may ask {} times; try again in {seconds} s.",
+                "The limit of {} is reached; try again in {seconds} s.",
                 allowance.limit
             ),
             seconds,

@@ -95,11 +95,15 @@ async fn ask(
         new_email: new.shown.clone(),
     };
     let to_old = mail::post(conn, &api.mail_key, (user, &old), &leave, now).await?;
-    let (to, take) = match &owner {
+    let told = AccountMail::AddressKnown;
+    let owner_id = owner.as_ref().map(|owner| owner.id);
+    let is_due = mail::is_due(conn, api, (owner_id, &new.key), &told, now).await?;
+    let (to, mail) = match &owner {
         None => ((user, new.shown.as_str()), AccountMail::TakeAddress),
-        Some(owner) => ((owner.id, owner.email.as_str()), AccountMail::AddressKnown),
+        Some(owner) if is_due => ((owner.id, owner.email.as_str()), told),
+        Some(owner) => ((Uuid::now_v7(), owner.email.as_str()), told), // told before: nobody is
     };
-    let to_new = mail::post(conn, &api.mail_key, to, &take, now).await?;
+    let to_new = mail::post(conn, &api.mail_key, to, &mail, now).await?;
     Ok([to_old, to_new])
 }
 

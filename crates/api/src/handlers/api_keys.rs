@@ -1,7 +1,7 @@
 //! Keys for machines: make, list, rotate, revoke. Only a session may, never a key.
 
 use actix_web::web::Data;
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Datelike as _, SubsecRound as _};
 use db::Conn;
 use db::api_keys::{self, ApiKey};
 use models::Time;
@@ -23,6 +23,8 @@ use crate::views::api_key::{KeyList, shown, shown_once};
 
 /// Keys of one user: enough for every machine of a team, few enough to look through.
 const MAX_KEYS: i64 = 20;
+/// The last year that a time of the contract can name.
+const LAST_YEAR: i32 = 9999;
 
 /// `POST /api-keys`: the only answer that shows the key.
 ///
@@ -218,7 +220,10 @@ fn expiry(node: &Node, now: Time) -> Result<Option<Time>, Complaint> {
     }
     let time = DateTime::parse_from_rfc3339(input::text(node)?)
         .map_err(|_not_a_time| "must be a time such as 2026-01-31T12:00:00Z".to_owned())?;
-    let time = time.with_timezone(&Utc).trunc_subsecs(6);
+    // As it is stored: a leap second is the one after it.
+    let time = DateTime::from_timestamp_micros(time.timestamp_micros())
+        .filter(|time| time.year() <= LAST_YEAR)
+        .ok_or_else(|| format!("must not lie after the year {LAST_YEAR} (UTC)"))?;
     if time <= now {
         return Err("must lie in the future".to_owned());
     }

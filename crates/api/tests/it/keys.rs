@@ -194,6 +194,25 @@ async fn a_user_has_twenty_keys_at_most_and_only_his_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_key_is_one_time_wherever_it_is_shown() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let ending = |at: &str| json!({"name": at, "scope": "read", "expires_at": at});
+    let beyond = ending("9999-12-31T23:59:59-23:59");
+    let beyond = user.post("/api-keys", &beyond).await;
+    assert_eq!(beyond.wrong_fields(), ["expires_at"]);
+    for (at, shown) in [
+        ("2126-06-30T23:59:60Z", "2126-07-01T00:00:00.000Z"), // a leap second
+        ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+    ] {
+        let made = user.post("/api-keys", &ending(at)).await.expect(201);
+        assert_eq!(made["expires_at"], shown);
+        let listed = user.get("/api-keys").await.expect(200);
+        assert_eq!(listed["api_keys"][0]["expires_at"], shown);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_machine_counts_as_its_user_and_guessing_ends_soon() {
     let app = TestApp::with(&[("RATE_LIMIT_READS_PER_MINUTE", "4")]).await;
     let user = app.user().await;

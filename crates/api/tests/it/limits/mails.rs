@@ -148,12 +148,16 @@ async fn nobody_is_flooded_by_moves_to_his_address_and_one_account_asks_few() {
         assert!((3500..=3600).contains(&wait), "{wait}");
     };
     // Many accounts and one address: whether it has an account or not.
+    register(&app, ANN).await.expect(201);
     for new in [ANN, "nobody@example.com"] {
         for other in &others[..3] {
             move_to(&app, other, new).await.expect(202);
         }
         limited(&move_to(&app, &others[3], new).await);
     }
+    assert_eq!(sent(&app, "address_known → ann").await, 3);
+    // Nor by moves and registrations together.
+    register(&app, ANN).await.expect(201);
     assert_eq!(sent(&app, "address_known → ann").await, 3);
     // One account and many addresses.
     for n in 0..3 {

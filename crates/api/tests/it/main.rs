@@ -12,6 +12,7 @@ mod accounts;
 mod admin;
 mod app;
 mod audit;
+mod forms;
 mod http;
 mod keys;
 mod lifetimes;

@@ -5,6 +5,7 @@
 //!
 //! Start reading at `probe.rs` (the timeline of one probe), then `consume.rs` (from job to acknowledged result).
 
+mod alarm;
 mod avoid;
 mod cert;
 mod config;
@@ -14,6 +15,8 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod gate;
+mod http1;
+mod http2;
 mod lane;
 mod ledger;
 mod limits;

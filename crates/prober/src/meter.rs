@@ -1,13 +1,13 @@
-//! Streams that count and watch: how much came in, what the first byte was, when the last byte went out.
+//! Streams that count and watch: how much came in, what the first byte was, what HTTP/2 said by its frames.
 //!
 //! Two layers share one [`Seen`]: [`Raw`] sits on the socket and stops a flood whatever layer it hides in (TLS records,
-//! `1xx` answers, chunk extensions, trailers); [`Plain`] sits where HTTP is readable.
+//! `1xx` answers, chunk extensions, trailers); [`Framed`] sits where HTTP/2 is readable.
 
 mod frames;
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
@@ -22,7 +22,7 @@ use crate::verdict::find;
 /// Reading stops once this much has come in; the last read can add at most [`LARGEST_READ`], so one probe never reads
 /// more than 256 KiB from the network.
 pub(crate) const READ_STOP: u64 = 256 * 1024 - LARGEST_READ;
-/// hyper reads into at most 32 KiB (its buffer is bounded), rustls into less.
+/// HTTP/1 reads into at most 32 KiB (its buffer is bounded), the library of HTTP/2 and rustls into less.
 const LARGEST_READ: u64 = 32 * 1024;
 
 /// The peer sent more than a probe reads.
@@ -47,15 +47,12 @@ pub(crate) struct Seen {
     opened: Instant,
     /// 256 while nothing has come.
     first_byte: AtomicU16,
-    any_answer: AtomicBool,
-    bare_line_feed: AtomicBool,
-    too_many_blank_lines: AtomicBool,
     last_write_us: AtomicU64,
     frames: Mutex<FramesSeen>,
     end: OnceLock<End>,
 }
 
-/// How a connection of HTTP/2 ended; its library does not tell.
+/// How a connection ended before its answer did.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum End {
     Closed,
@@ -65,7 +62,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    fn of(error: &io::Error) -> Option<Self> {
+    pub(crate) fn of(error: &io::Error) -> Option<Self> {
         if find::<ReadLimitReached>(error).is_some() {
             return Some(Self::ReadLimit);
         }
@@ -91,9 +88,6 @@ impl Seen {
         Self {
             opened: Instant::now(),
             first_byte: AtomicU16::new(NOTHING_YET),
-            any_answer: AtomicBool::new(false),
-            bare_line_feed: AtomicBool::new(false),
-            too_many_blank_lines: AtomicBool::new(false),
             last_write_us: AtomicU64::new(0),
             frames: Mutex::default(),
             end: OnceLock::new(),
@@ -115,22 +109,7 @@ impl Seen {
         self.end.get()
     }
 
-    /// Whether a byte of an HTTP answer came.
-    pub(crate) fn any_answer(&self) -> bool {
-        self.any_answer.load(Ordering::Relaxed)
-    }
-
-    /// Whether a line of an HTTP/1 head ended without its carriage return.
-    pub(crate) fn bare_line_feed(&self) -> bool {
-        self.bare_line_feed.load(Ordering::Relaxed)
-    }
-
-    /// Whether more than [`MAX_BLANK_LINES`] came before an HTTP/1 head.
-    pub(crate) fn too_many_blank_lines(&self) -> bool {
-        self.too_many_blank_lines.load(Ordering::Relaxed)
-    }
-
-    /// When the last byte of HTTP was handed to the socket.
+    /// When the last byte of HTTP/2 was handed to the socket.
     pub(crate) fn last_write(&self) -> Instant {
         self.opened + std::time::Duration::from_micros(self.last_write_us.load(Ordering::Relaxed))
     }
@@ -206,43 +185,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Raw<S> {
     }
 }
 
-/// A stream of readable HTTP that is watched.
+/// A stream of readable HTTP/2 that is watched.
 #[derive(Debug)]
-pub(crate) struct Plain<S> {
+pub(crate) struct Framed<S> {
     inner: S,
     seen: Arc<Seen>,
-    head: Option<HeadLines>,
-    frames: Option<Frames>,
+    frames: Frames,
 }
 
-impl<S> Plain<S> {
-    /// Watches HTTP/1, whose lines must end with CR LF.
-    pub(crate) fn http1(inner: S, seen: Arc<Seen>) -> Self {
+impl<S> Framed<S> {
+    pub(crate) fn new(inner: S, seen: Arc<Seen>) -> Self {
         Self {
             inner,
             seen,
-            head: Some(HeadLines::default()),
-            frames: None,
+            frames: Frames::default(),
         }
     }
 
-    /// Watches HTTP/2, which has frames.
-    pub(crate) fn http2(inner: S, seen: Arc<Seen>) -> Self {
-        Self {
-            inner,
-            seen,
-            head: None,
-            frames: Some(Frames::default()),
-        }
-    }
-
-    /// Remembers how HTTP/2 went on.
-    fn note_frames(&mut self, new: &[u8], is_full: bool, error: Option<&io::Error>) {
-        let Some(frames) = &mut self.frames else {
-            return;
-        };
-        frames.read(new);
-        let seen = frames.seen();
+    /// Remembers how it went on.
+    fn note(&mut self, new: &[u8], is_full: bool, error: Option<&io::Error>) {
+        self.frames.read(new);
+        let seen = self.frames.seen();
         *self
             .seen
             .frames
@@ -258,45 +221,25 @@ impl<S> Plain<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Plain<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self
-            .head
-            .as_ref()
-            .is_some_and(|head| head.state.is_broken())
-        {
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         let new = buf.filled().get(before..).unwrap_or_default();
         match &polled {
-            Poll::Ready(Ok(())) => self.note_frames(new, buf.remaining() == 0, None),
-            Poll::Ready(Err(error)) => self.note_frames(&[], false, Some(error)),
+            Poll::Ready(Ok(())) => self.note(new, buf.remaining() == 0, None),
+            Poll::Ready(Err(error)) => self.note(&[], false, Some(error)),
             Poll::Pending => {}
-        }
-        if !new.is_empty() {
-            self.seen.any_answer.store(true, Ordering::Relaxed);
-            match self.head.as_mut().map(|head| head.read(new)) {
-                Some(HeadState::BareLineFeed) => {
-                    self.seen.bare_line_feed.store(true, Ordering::Relaxed);
-                }
-                Some(HeadState::TooManyBlankLines) => {
-                    let seen = &self.seen.too_many_blank_lines;
-                    seen.store(true, Ordering::Relaxed);
-                }
-                _ => {}
-            }
         }
         polled
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Plain<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -305,7 +248,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Plain<S> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
         match &polled {
             Poll::Ready(Ok(_)) => self.seen.note_write(),
-            Poll::Ready(Err(error)) => self.note_frames(&[], false, Some(error)),
+            Poll::Ready(Err(error)) => self.note(&[], false, Some(error)),
             Poll::Pending => {}
         }
         polled
@@ -317,82 +260,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Plain<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
-
-/// Follows the lines of an HTTP/1 head up to its blank line. Blank lines may come before it, and interim answers
-/// (`1xx`), whose heads are followed too.
-#[derive(Debug, Default)]
-struct HeadLines {
-    state: HeadState,
-    previous: u8,
-    line_length: usize,
-    line: usize,
-    blank_lines: usize,
-    is_interim: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum HeadState {
-    #[default]
-    Reading,
-    Done,
-    BareLineFeed,
-    TooManyBlankLines,
-}
-
-impl HeadState {
-    /// Nothing that comes can make a good answer of it any more.
-    fn is_broken(self) -> bool {
-        matches!(self, Self::BareLineFeed | Self::TooManyBlankLines)
-    }
-}
-
-/// Blank lines that may come before a head. hyper skips them, but reads all of them anew with each piece that comes:
-/// a server that sends nothing else, in small pieces, would cost a probe a second of computing.
-const MAX_BLANK_LINES: usize = 4;
-
-/// Where the first digit of a status stands in `HTTP/1.1 200 OK`.
-const STATUS_AT: usize = 9;
-
-impl HeadLines {
-    fn read(&mut self, bytes: &[u8]) -> HeadState {
-        if self.state != HeadState::Reading {
-            return self.state;
-        }
-        for byte in bytes {
-            match (*byte, self.previous) {
-                (b'\n', b'\r') => self.end_line(),
-                (b'\n', _) => self.state = HeadState::BareLineFeed,
-                (byte, _) => {
-                    if (self.line, self.line_length) == (0, STATUS_AT) {
-                        self.is_interim = byte == b'1';
-                    }
-                    self.line_length = self.line_length.saturating_add(1);
-                }
-            }
-            if self.state != HeadState::Reading {
-                break;
-            }
-            self.previous = *byte;
-        }
-        self.state
-    }
-
-    fn end_line(&mut self) {
-        let is_blank = self.line_length <= 1;
-        self.line_length = 0;
-        match (is_blank, self.line) {
-            (false, line) => self.line = line.saturating_add(1),
-            (true, 0) if self.blank_lines >= MAX_BLANK_LINES => {
-                self.state = HeadState::TooManyBlankLines;
-            }
-            (true, 0) => self.blank_lines = self.blank_lines.saturating_add(1),
-            (true, _) if self.is_interim => {
-                (self.line, self.blank_lines, self.is_interim) = (0, 0, false);
-            }
-            (true, _) => self.state = HeadState::Done,
-        }
     }
 }
 
@@ -426,46 +293,5 @@ mod tests {
         let total = u64::try_from(total).unwrap();
         assert_eq!(budget.used(), total);
         assert!((READ_STOP..=256 * 1024).contains(&total), "{total}");
-    }
-
-    #[test]
-    fn a_bare_line_feed_is_seen_in_the_head_and_ignored_in_the_body() {
-        let state = |text: &str| HeadLines::default().read(text.as_bytes());
-        assert_eq!(state("HTTP/1.1 200 OK\r\nA: b\r\n"), HeadState::Reading);
-        assert_eq!(
-            state("HTTP/1.1 200 OK\r\nA: b\r\n\r\na\nb"),
-            HeadState::Done
-        );
-        assert_eq!(
-            state("HTTP/1.1 200 OK\nA: b\r\n\r\n"),
-            HeadState::BareLineFeed
-        );
-        assert_eq!(
-            state("HTTP/1.1 200 OK\r\nA: b\r\n\n"),
-            HeadState::BareLineFeed
-        );
-        assert_eq!(
-            state("\r\n\r\nHTTP/1.1 200 OK\nA: b\r\n\r\n"),
-            HeadState::BareLineFeed,
-            "behind blank lines"
-        );
-        assert_eq!(
-            state("HTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\n\n"),
-            HeadState::BareLineFeed,
-            "behind an interim answer"
-        );
-        assert_eq!(
-            state("HTTP/1.1 100 Go\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\na\n"),
-            HeadState::Done
-        );
-        assert_eq!(state(&"\r\n".repeat(4)), HeadState::Reading);
-        assert_eq!(state(&"\r\n".repeat(5)), HeadState::TooManyBlankLines);
-        let mut lines = HeadLines::default();
-        assert_eq!(lines.read(b"HTTP/1.1 200 OK\r"), HeadState::Reading);
-        assert_eq!(
-            lines.read(b"\n\r\n"),
-            HeadState::Done,
-            "split between two reads"
-        );
     }
 }

@@ -12,14 +12,13 @@ use models::certificate::CertificateFacts;
 use models::message::ProbeJob;
 use models::probe::ErrorKind;
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
+use crate::alarm::Alarm;
 use crate::cert;
-use crate::exchange::{Exchange, Head, Protocol};
+use crate::exchange::{Exchange, Head, Protocol, Socket};
 use crate::limits::KeyedLimit;
 use crate::meter::{Raw, Seen};
 use crate::pace::{History, Pace, Tag};
@@ -114,13 +113,13 @@ impl Engine {
                 failure.after_redirects(redirects)
             })?;
             let next = if follows {
-                redirect::next(&url, answer.head.status, &answer.head.headers)?
+                redirect::next(&url, answer.head.status, answer.head.location.as_ref())?
             } else {
                 None
             };
             match next {
                 Some(next) => url = next,
-                None => return answer.settle(job, trip.deadline).await,
+                None => return answer.settle(job, &mut trip.alarm).await,
             }
         }
         Err(Failure::too_many_redirects())
@@ -148,7 +147,10 @@ impl Engine {
         let raw = Raw::new(socket, trip.budget.clone());
         let seen = raw.seen();
         match target.scheme() {
-            Scheme::Http => self.ask(raw, Protocol::Http1, seen, url, trip).await,
+            Scheme::Http => {
+                let stream = Box::new(raw);
+                self.ask(stream, Protocol::Http1, seen, url, trip).await
+            }
             Scheme::Https => {
                 // Boxed: who asks in the clear shall not carry the room for a handshake.
                 let encrypting = Box::pin(self.encrypt(raw, target, redirects == 0, trip));
@@ -159,17 +161,20 @@ impl Engine {
     }
 
     /// One request in readable HTTP, up to the head of its answer.
-    pub(crate) async fn ask<S: Socket>(
+    pub(crate) async fn ask(
         &self,
-        stream: S,
+        stream: Box<dyn Socket>,
         protocol: Protocol,
         seen: Arc<Seen>,
         url: &Url,
         trip: &mut Trip<'_>,
     ) -> Result<Answer, Failure> {
-        let mut exchange = Exchange::open(stream, protocol, seen, trip.deadline).await?;
+        let now = trip.watch.last_lap();
+        let opening = Exchange::open(stream, protocol, seen, now, &mut trip.alarm);
+        let mut exchange = opening.await?;
         trip.hops = trip.hops.saturating_add(1);
-        let head = exchange.request(url, &self.user_agent, trip.deadline).await;
+        let requesting = exchange.request(url, &self.user_agent, &mut trip.alarm);
+        let head = requesting.await;
         trip.watch.lap_at(Phase::Request, exchange.written_at());
         match head {
             Ok(head) => {
@@ -205,25 +210,25 @@ impl Engine {
         let seen = raw.seen();
         let (config, recorder) = self.tls.handshake(cert::unix_time(trip.now));
         let connecting = TlsConnector::from(config).connect(name, raw);
-        let connected = timeout_at(trip.deadline, connecting).await;
+        let connected = trip.alarm.limit(connecting).await;
         trip.watch.lap(Phase::Tls);
         let presented = recorder.take();
         let mut facts = presented
             .as_ref()
             .and_then(|chain| cert::facts(chain, &self.tls, trip.now));
         let outcome = match connected {
-            Err(_elapsed) => Err(Failure::new(
+            None => Err(Failure::new(
                 ErrorKind::TimeoutTls,
                 "the TLS handshake did not end before the timeout",
             )),
-            Ok(Ok(stream)) => {
+            Some(Ok(stream)) => {
                 let protocol = match stream.get_ref().1.alpn_protocol() {
                     Some(b"h2") => Protocol::Http2,
                     _ => Protocol::Http1,
                 };
                 Ok((Box::new(stream), protocol))
             }
-            Ok(Err(error)) => Err(presented
+            Some(Err(error)) => Err(presented
                 .zip(facts.as_mut())
                 .and_then(|(chain, facts)| {
                     certificate_failure(&error, &chain, facts, &host, trip.now)
@@ -259,11 +264,6 @@ fn certificate_failure(
     Some(cert::failure(facts, kind, host, now))
 }
 
-/// What a probe speaks over: a TCP connection, or TLS on one.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Socket for S {}
-
 /// An answer whose head has come.
 pub(crate) struct Answer {
     pub(crate) head: Head,
@@ -277,7 +277,7 @@ impl Answer {
     pub(crate) async fn settle(
         &mut self,
         job: &ProbeJob,
-        deadline: Instant,
+        alarm: &mut Alarm,
     ) -> Result<(), Failure> {
         let status = self.head.status;
         if status.as_u16() != job.expected_status {
@@ -289,6 +289,6 @@ impl Answer {
             );
             return Err(Failure::new(ErrorKind::StatusMismatch, message.trim_end()));
         }
-        self.exchange.read_body(deadline).await
+        self.exchange.read_body(alarm).await
     }
 }

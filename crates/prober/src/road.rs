@@ -55,7 +55,7 @@ impl Engine {
     ) -> Result<Vec<CheckedAddr>, Failure> {
         let resolved = self
             .resolver
-            .resolve(target, &self.policy, trip.deadline)
+            .resolve(target, &self.policy, trip.alarm.deadline())
             .await;
         if !target.is_literal() {
             trip.watch.lap(Phase::Dns);
@@ -89,7 +89,7 @@ impl Engine {
                 let enter = || self.per_address.try_enter(key, self.history.pace(tag));
                 first.take().or_else(enter)
             };
-            let connected = guard::connect_any(&addrs, trip.deadline, enter).await;
+            let connected = guard::connect_any(&addrs, trip.alarm.deadline(), enter).await;
             trip.watch.lap(Phase::Connect);
             match connected {
                 Ok((stream, used, turn)) => {
@@ -128,7 +128,7 @@ impl Engine {
         let pace = || self.history.pace(tag);
         trip.watch.skip();
         let turn = timeout_at(trip.stale_at(), self.per_address.enter(key, pace)).await;
-        trip.deadline += trip.watch.skip();
+        trip.alarm.put_off(trip.watch.skip());
         turn.map(Some)
             .map_err(|_elapsed| Failure::internal("its address was being probed too often"))
     }

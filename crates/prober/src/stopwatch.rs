@@ -39,6 +39,11 @@ impl Stopwatch {
         self.started
     }
 
+    /// When the last lap ended.
+    pub(crate) fn last_lap(&self) -> Instant {
+        self.lap
+    }
+
     /// Books everything since the last lap on `phase`.
     pub(crate) fn lap(&mut self, phase: Phase) {
         self.lap_at(phase, Instant::now());

@@ -9,6 +9,7 @@ use models::probe::{ErrorClass, ErrorKind, Outcome, Phases, ProbeResult};
 use models::signature::Proof;
 use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::meter::ReadBudget;
 use crate::pace::{Pace, Tag};
 use crate::stopwatch::{self, Stopwatch};
@@ -22,7 +23,7 @@ pub(crate) struct Trip<'a> {
     /// How it was expected to answer when it began.
     pub(crate) pace: Pace,
     pub(crate) now: Time,
-    pub(crate) deadline: Instant,
+    pub(crate) alarm: Alarm,
     pub(crate) watch: Stopwatch,
     pub(crate) budget: ReadBudget,
     pub(crate) hops: u8,
@@ -38,7 +39,7 @@ impl<'a> Trip<'a> {
             tag,
             pace,
             now,
-            deadline: watch.started() + Duration::from_millis(u64::from(job.timeout_ms)),
+            alarm: Alarm::at(watch.started() + Duration::from_millis(job.timeout_ms.into())),
             watch,
             budget: ReadBudget::default(),
             hops: 0,
@@ -49,7 +50,7 @@ impl<'a> Trip<'a> {
 
     /// Whether its time is up.
     pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= self.deadline
+        Instant::now() >= self.alarm.deadline()
     }
 
     /// When the job is no longer worth waiting for.

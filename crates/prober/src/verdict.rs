@@ -9,7 +9,7 @@ use guard::{DialError, Refusal, ResolveError};
 use models::probe::{ErrorKind, ProbeError};
 use rustls::Error as TlsError;
 
-use crate::meter::{End, ReadLimitReached, Seen, code_name};
+use crate::meter::{End, Seen, code_name};
 use crate::redirect::MAX_REDIRECTS;
 
 /// A probe that found something wrong.
@@ -126,39 +126,22 @@ impl Failure {
         }
     }
 
-    /// A request that got no usable answer. `seen` knows what came before it broke.
-    pub(crate) fn http(error: &hyper::Error, seen: &Seen) -> Self {
-        if find::<ReadLimitReached>(error).is_some() {
-            return Self::too_much_before_answer();
+    /// An HTTP/1 request that got no usable answer, told by how the connection ended; `is_begun` where something of an
+    /// answer had come.
+    pub(crate) fn http1(end: Option<&End>, is_begun: bool) -> Self {
+        match end {
+            Some(End::ReadLimit) => Self::too_much_before_answer(),
+            Some(End::Tls(error)) => Self::tls_protocol(error),
+            Some(end @ (End::Reset | End::Closed)) => Self::cut_off(end == &End::Reset, is_begun),
+            None => Self::new(ErrorKind::HttpProtocol, "the connection broke"),
         }
-        if error.is_parse_too_large() {
-            return Self::new(
-                ErrorKind::HeadersTooLarge,
-                "the headers of the answer are larger than 32 KiB or more than 100",
-            );
-        }
-        if let Some(tls) = find::<TlsError>(error) {
-            return Self::tls_protocol(tls);
-        }
-        if error.is_parse() {
-            return Self::new(ErrorKind::HttpProtocol, "the answer is not valid HTTP");
-        }
-        if is_reset(error) && !seen.any_answer() {
-            return Self::new(
-                ErrorKind::ConnectReset,
-                "the server reset the connection before it answered",
-            );
-        }
-        let what = if !seen.any_answer() {
-            "the server closed the connection without an answer"
-        } else if is_reset(error) {
-            "the server reset the connection in the middle of its answer"
-        } else if error.is_incomplete_message() {
-            "the server closed the connection in the middle of its answer"
-        } else {
-            "the server broke the HTTP protocol"
-        };
-        Self::new(ErrorKind::HttpProtocol, what)
+    }
+
+    pub(crate) fn head_too_large() -> Self {
+        Self::new(
+            ErrorKind::HeadersTooLarge,
+            "the headers of the answer are larger than 32 KiB",
+        )
     }
 
     /// An HTTP/2 request that got no usable answer, told by the frames and the end that were seen: the library's errors
@@ -194,7 +177,12 @@ impl Failure {
             (None, Some(code)) => {
                 format!("closed the connection with GOAWAY ({})", code_name(code))
             }
-            (None, None) => return Self::http2_cut_off(seen.end(), is_begun),
+            (None, None) => match seen.end() {
+                Some(end @ (End::Reset | End::Closed)) => {
+                    return Self::cut_off(end == &End::Reset, is_begun);
+                }
+                _ => return protocol("the server broke the HTTP/2 protocol"),
+            },
         };
         if is_begun {
             return protocol(&format!("the server {told} in the middle of its answer"));
@@ -205,27 +193,23 @@ impl Failure {
         )
     }
 
-    fn http2_cut_off(end: Option<&End>, is_begun: bool) -> Self {
-        let (kind, what) = match (end, is_begun) {
-            (Some(End::Reset), false) => (
+    fn cut_off(is_reset: bool, is_begun: bool) -> Self {
+        let (kind, what) = match (is_reset, is_begun) {
+            (true, false) => (
                 ErrorKind::ConnectReset,
                 "the server reset the connection before it answered",
             ),
-            (Some(End::Reset), true) => (
+            (true, true) => (
                 ErrorKind::HttpProtocol,
                 "the server reset the connection in the middle of its answer",
             ),
-            (Some(End::Closed), false) => (
+            (false, false) => (
                 ErrorKind::HttpProtocol,
                 "the server closed the connection without an answer",
             ),
-            (Some(End::Closed), true) => (
+            (false, true) => (
                 ErrorKind::HttpProtocol,
                 "the server closed the connection in the middle of its answer",
-            ),
-            _ => (
-                ErrorKind::HttpProtocol,
-                "the server broke the HTTP/2 protocol",
             ),
         };
         Self::new(kind, what)
@@ -323,18 +307,6 @@ fn is_tls_record(byte: u8) -> bool {
     (20..=24).contains(&byte)
 }
 
-fn is_reset(error: &hyper::Error) -> bool {
-    find::<io::Error>(error).is_some_and(|error| {
-        matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionReset
-                | io::ErrorKind::BrokenPipe
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::NotConnected
-        )
-    })
-}
-
 /// The first error of a type in a chain, also inside an `io::Error`, which hides what it wraps from `source`.
 pub(crate) fn find<'a, E: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
@@ -361,6 +333,7 @@ pub(crate) fn find<'a, E: std::error::Error + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meter::ReadLimitReached;
 
     #[test]
     fn a_sentence_is_one_bounded_line() {

@@ -1,7 +1,7 @@
 //! Where a server can send a probe: any status with any bytes as its Location, hop after hop.
 
 use guard::{Policy, Refusal, judge_text, judge_url};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode};
 use models::probe::ErrorKind;
 use url::{Host, Position, Url};
 
@@ -43,10 +43,9 @@ pub fn redirect(input: &[u8]) {
 }
 
 fn follow(url: &Url, status: StatusCode, location: &[u8]) -> Option<Url> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::LOCATION, HeaderValue::from_bytes(location).ok()?);
+    let location = HeaderValue::from_bytes(location).ok()?;
     let leads_on = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
-    let next = match next(url, status, &headers) {
+    let next = match next(url, status, Some(&location)) {
         Err(failure) => {
             assert!(leads_on && failure.kind == ErrorKind::RedirectInvalid);
             assert_tellable(&failure.into_error());

@@ -136,7 +136,8 @@ impl Road for Wires<'_> {
             Part::FromHttp(protocol) => {
                 let raw = Raw::new(wire, trip.budget.clone());
                 let seen = raw.seen();
-                self.engine.ask(raw, protocol, seen, url, trip).await
+                let stream = Box::new(raw);
+                self.engine.ask(stream, protocol, seen, url, trip).await
             }
         }
     }

@@ -143,6 +143,41 @@ async fn d18_every_odd_answer_has_its_own_reason_and_none_is_internal() {
     }
 }
 
+/// Time stands still but for timers that are waited for: had the probe waited for more, its timeout would have come.
+#[tokio::test(start_paused = true)]
+async fn what_is_no_http_is_known_by_its_first_words_and_not_waited_out() {
+    for words in [
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "220 mail.example ESMTP\r\n",
+        "HTTP/1.1 200 OK\r\nno field\r\n",
+    ] {
+        let target = Target::raw(move |mut stream| async move {
+            read_head(&mut stream).await;
+            stream.write_all(words.as_bytes()).await.unwrap();
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let result = probe_hastily(&engine(&[target.addr], &[]), &target.url("/")).await;
+        let message = assert_down(&result, ErrorKind::HttpProtocol);
+        assert_eq!(message, "the answer is not valid HTTP", "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_the_same_head() {
+    let target = Target::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        stream.set_nodelay(true).unwrap();
+        let answer = b"\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+        for byte in answer {
+            stream.write_all(&[*byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_up(&probe(&target, "/").await);
+}
+
 #[tokio::test]
 async fn d18_a_reset_and_a_closed_port_are_told_apart() {
     let resetting = Target::raw(|mut stream| async move {

@@ -1,6 +1,7 @@
 //! A second opinion is worth nothing from the prober whose failure is in doubt: it hands the job
 //! back for another to take, and runs it itself only where there seems to be no other.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use bus::Delivery;
@@ -18,10 +19,16 @@ const MAX_HANDED_BACK: u32 = 3;
 
 /// Whether `jobs`, the whole of a message, are to be handed back by `prober`. A job that would be
 /// stale after the pause is not worth it.
-pub(crate) fn hands_back(jobs: &[ProbeJob], prober: &str, delivery_count: u32, now: Time) -> bool {
+pub(crate) fn hands_back<J: Borrow<ProbeJob>>(
+    jobs: &[J],
+    prober: &str,
+    delivery_count: u32,
+    now: Time,
+) -> bool {
     let [job] = jobs else {
         return false; // others would go with it
     };
+    let job = job.borrow();
     let pause = TimeDelta::from_std(PAUSE).unwrap_or_default();
     job.avoid_prober.as_deref() == Some(prober)
         && delivery_count < MAX_HANDED_BACK

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::aim::Aimed;
 use crate::avoid;
 use crate::gate::{self, Gate};
 use crate::lane;
@@ -121,6 +122,11 @@ impl Worker {
                 false
             }
         });
+        let policy = &self.engine.policy;
+        let jobs: Vec<_> = jobs
+            .into_iter()
+            .map(|job| Aimed::new(job, policy))
+            .collect();
         self.selfcheck.note(&jobs);
         if self.should_return(&delivery, &jobs) {
             tasks.spawn(recall::hand_back(vec![delivery]));
@@ -142,7 +148,7 @@ impl Worker {
     fn start(
         self: Arc<Self>,
         delivery: Delivery,
-        jobs: Vec<ProbeJob>,
+        jobs: Vec<Aimed>,
         results: &mpsc::Sender<Arc<ProbeResult>>,
         tasks: &TaskTracker,
     ) {

@@ -16,6 +16,7 @@ use runtime::Clock;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::aim::Aimed;
 use crate::ledger::Ticket;
 use crate::pace::{History, Pace, Tag};
 use state::{Ready, State};
@@ -39,9 +40,15 @@ pub(crate) struct Gate {
 /// A job at the gate.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    pub(crate) job: ProbeJob,
+    pub(crate) aimed: Aimed,
     pub(crate) ticket: Ticket,
     pub(crate) tag: Tag,
+}
+
+impl Waiting {
+    pub(crate) fn job(&self) -> &ProbeJob {
+        &self.aimed.job
+    }
 }
 
 /// What the gate says to a job.
@@ -88,11 +95,11 @@ impl Gate {
     }
 
     /// Jobs that came in together. They come out of [`Gate::next`] or [`Place::pass_on`], each once, unless the gate closes.
-    pub(crate) fn enter(&self, jobs: Vec<ProbeJob>, ticket: Ticket) {
+    pub(crate) fn enter(&self, jobs: Vec<Aimed>, ticket: Ticket) {
         let mut state = self.lock();
-        for job in jobs {
-            let (moment, tag) = (starts_at(&job), self.history.tag(&job));
-            let waiting = Box::new(Waiting { job, ticket, tag });
+        for aimed in jobs {
+            let (moment, tag) = (starts_at(&aimed.job), self.history.tag(&aimed.job));
+            let waiting = Box::new(Waiting { aimed, ticket, tag });
             state.expect(moment, waiting);
         }
         drop(state);

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use futures_util::poll;
 use models::probe::{Outcome, ProbeResult};
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::consume::Worker;
 use crate::gate::{Place, Started, Turn, Waiting};
 use crate::panics;
-use crate::selfcheck::{self, Standing};
+use crate::selfcheck::Watch;
 
 /// Results on their way to the reporter.
 type Results = mpsc::Sender<Arc<ProbeResult>>;
@@ -33,18 +33,18 @@ pub(crate) async fn open(worker: Arc<Worker>, results: Results, tasks: TaskTrack
 
 impl Worker {
     async fn lane(self: Arc<Self>, first: Started, results: Results) {
-        let mut standing = self.selfcheck.standing();
+        let mut watch = self.selfcheck.watch();
         let mut next = Some(first);
         while let Some(Started { waiting, place }) = next {
-            next = self.run_job(&waiting, place, &results, &mut standing).await;
+            next = self.run_job(&waiting, place, &results, &mut watch).await;
         }
     }
 
     /// A job that was too late when its turn came.
     async fn skip(self: Arc<Self>, waiting: Box<Waiting>) {
-        if self.ledger.begin(waiting.job.probe_id, waiting.ticket) {
+        if self.ledger.begin(waiting.job().probe_id, waiting.ticket) {
             metrics::counter!("pulsemon_prober_stale_jobs_total").increment(1);
-            bus::ack_all(self.ledger.skipped(waiting.job.probe_id)).await;
+            bus::ack_all(self.ledger.skipped(waiting.job().probe_id)).await;
         }
     }
 
@@ -54,15 +54,15 @@ impl Worker {
         waiting: &Waiting,
         place: Place,
         results: &Results,
-        standing: &mut watch::Receiver<Standing>,
+        watch: &mut Watch,
     ) -> Option<Started> {
         if self.shutdown.is_requested() {
             return None; // not begun: its batch goes back, though the gate is not closed yet
         }
-        if !self.ledger.begin(waiting.job.probe_id, waiting.ticket) {
+        if !self.ledger.begin(waiting.job().probe_id, waiting.ticket) {
             return place.pass_on(); // its batch went back
         }
-        let (result, place) = self.judged_probe(waiting, place, standing).await;
+        let (result, place) = self.judged_probe(waiting, place, watch).await;
         self.metrics.end(&result);
         let result = Arc::new(result);
         self.ledger.found(&result);
@@ -83,22 +83,21 @@ impl Worker {
         &self,
         waiting: &Waiting,
         place: Place,
-        standing: &mut watch::Receiver<Standing>,
+        watch: &mut Watch,
     ) -> (ProbeResult, Option<Place>) {
-        let job = &waiting.job;
-        if self.selfcheck.forbids(job) {
+        let job = waiting.job();
+        if self.selfcheck.forbids(&waiting.aimed) {
             return (self.untrusted(job), Some(place));
         }
         let begun = Instant::now();
-        let result = tokio::select! {
-            biased;
-            () = selfcheck::failed(standing) => return (self.untrusted(job), Some(place)),
-            result = self.probe(waiting, &place) => result,
+        let probing = self.probe(waiting, &place);
+        let Some(result) = watch.unless_failed(probing).await else {
+            return (self.untrusted(job), Some(place));
         };
         let mut place = Some(place);
         let ran = (begun, Instant::now());
         let counts = {
-            let mut judging = pin!(self.selfcheck.judge(job, &result, ran));
+            let mut judging = pin!(self.selfcheck.judge(&waiting.aimed, &result, ran));
             match poll!(&mut judging) {
                 Poll::Ready(counts) => counts,
                 Poll::Pending => {
@@ -114,11 +113,11 @@ impl Worker {
     }
 
     async fn probe(&self, waiting: &Waiting, place: &Place) -> ProbeResult {
-        let job = &waiting.job;
+        let job = waiting.job();
         let started_at = self.clock.now();
         let _in_flight = self.metrics.begin(job, started_at);
         let known = (waiting.tag, place.pace());
-        let probing = self.engine.probe_known(job, known, started_at);
+        let probing = self.engine.probe_known(&waiting.aimed, known, started_at);
         let finding = panics::caught(job, probing).await;
         let result = finding.into_result(job, started_at, &self.prober);
         if result.outcome != Outcome::Inconclusive {

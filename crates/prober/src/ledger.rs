@@ -3,6 +3,7 @@
 //! A batch is done when the last of its results is confirmed (or its job was stale). A batch that comes again, because
 //! its connection was lost, finds what was already probed: it is sent again and not probed again.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,9 +53,9 @@ pub(crate) struct Ticket(u64);
 
 /// What to do with a batch that came in.
 #[derive(Debug)]
-pub(crate) struct Admitted<D> {
+pub(crate) struct Admitted<D, J> {
     /// To be probed.
-    pub(crate) run: Vec<ProbeJob>,
+    pub(crate) run: Vec<J>,
     /// What these begin with.
     pub(crate) ticket: Ticket,
     /// Probed before; to be sent again.
@@ -79,7 +80,12 @@ impl<D> Ledger<D> {
     }
 
     /// Opens a batch.
-    pub(crate) fn admit(&self, delivery: D, jobs: Vec<ProbeJob>, now: Time) -> Admitted<D> {
+    pub(crate) fn admit<J: Borrow<ProbeJob>>(
+        &self,
+        delivery: D,
+        jobs: Vec<J>,
+        now: Time,
+    ) -> Admitted<D, J> {
         let mut inner = self.lock();
         inner.prune(now);
         if jobs.is_empty() {
@@ -101,7 +107,12 @@ impl<D> Ledger<D> {
         let mut probes = Vec::with_capacity(jobs.len());
         let mut has_begun = false;
         for job in jobs {
-            match inner.probes.entry(job.probe_id) {
+            let ProbeJob {
+                probe_id,
+                not_after,
+                ..
+            } = *job.borrow();
+            match inner.probes.entry(probe_id) {
                 Entry::Occupied(known) => {
                     has_begun = true;
                     let known = known.into_mut();
@@ -110,16 +121,16 @@ impl<D> Ledger<D> {
                         continue; // twice in one batch
                     }
                     known.batches.push(number);
-                    probes.push(job.probe_id);
+                    probes.push(probe_id);
                 }
                 Entry::Vacant(unknown) => {
                     unknown.insert(Known {
                         found: None,
                         batches: vec![number],
                         ticket: Ticket(number),
-                        not_after: job.not_after,
+                        not_after,
                     });
-                    probes.push(job.probe_id);
+                    probes.push(probe_id);
                     admitted.run.push(job);
                 }
             }

@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
+use crate::aim::{Aim, Aimed};
 use crate::alarm::Alarm;
 use crate::cert;
 use crate::exchange::{Exchange, Head, Protocol, Socket};
@@ -77,20 +78,21 @@ impl Engine {
 
     /// Runs one probe; `now` is the product's time, which certificates are judged by.
     pub async fn probe(&self, job: &ProbeJob, now: Time) -> Finding {
+        let aimed = Aimed::new(job.clone(), &self.policy);
         let tag = self.history.tag(job);
         let known = (tag, self.history.pace(tag));
-        self.probe_known(job, known, now).await
+        self.probe_known(&aimed, known, now).await
     }
 
     /// [`Engine::probe`] of a job that is `known` by this, and how it is expected to answer.
     pub(crate) async fn probe_known(
         &self,
-        job: &ProbeJob,
+        aimed: &Aimed,
         known: (Tag, Pace),
         now: Time,
     ) -> Finding {
-        let mut trip = Trip::start(job, known, now);
-        let verdict = self.travel(&mut Network(self), &mut trip).await;
+        let mut trip = Trip::start(&aimed.job, known, now);
+        let verdict = self.travel(&mut Network(self), aimed, &mut trip).await;
         trip.finish(verdict)
     }
 
@@ -98,49 +100,40 @@ impl Engine {
     pub(crate) async fn travel(
         &self,
         road: &mut impl Road,
+        aimed: &Aimed,
         trip: &mut Trip<'_>,
     ) -> Result<(), Failure> {
-        let job = trip.job;
+        let (job, first) = (trip.job, aimed.aim.as_ref());
+        let first = first.map_err(Failure::clone)?;
         let follows = job.follow_redirects && !(300..400).contains(&job.expected_status);
-        let mut url = Url::parse(&job.url)
-            .map_err(|_unparsable| Failure::internal("its URL can't be read"))?;
+        let mut moved = None;
         for redirects in 0..=MAX_REDIRECTS {
-            let target = self.judge(&url, redirects)?;
+            let aim = moved.as_ref().unwrap_or(first);
             // In two statements: a future that is made where it is awaited stays a part of who awaits it.
-            let hop = Box::pin(road.hop(&url, &target, redirects, trip));
+            let hop = Box::pin(road.hop(aim, redirects, trip));
             let mut answer = hop.await.map_err(|failure| {
                 trip.forget_answer_before(&failure);
                 failure.after_redirects(redirects)
             })?;
             let next = if follows {
-                redirect::next(&url, answer.head.status, answer.head.location.as_ref())?
+                redirect::next(&aim.url, answer.head.status, answer.head.location.as_ref())?
             } else {
                 None
             };
             match next {
-                Some(next) => url = next,
                 None => return answer.settle(job, &mut trip.alarm).await,
+                Some(_) if redirects == MAX_REDIRECTS => break,
+                Some(next) => moved = Some(Aim::at(next, redirects + 1, &self.policy)?),
             }
         }
         Err(Failure::too_many_redirects())
-    }
-
-    pub(crate) fn judge(&self, url: &Url, redirects: usize) -> Result<Target, Failure> {
-        guard::judge_url(url, &self.policy).map_err(|refusal| {
-            tracing::debug!(%refusal, "destination refused");
-            match redirects {
-                0 => Failure::blocked(),
-                _ => Failure::redirect_blocked(Some(&refusal)),
-            }
-        })
     }
 
     /// What is said over a connection that is open: TLS where the URL asks for it, then the request.
     pub(crate) async fn converse<S: Socket>(
         &self,
         socket: S,
-        url: &Url,
-        target: &Target,
+        Aim { url, target }: &Aim,
         redirects: usize,
         trip: &mut Trip<'_>,
     ) -> Result<Answer, Failure> {

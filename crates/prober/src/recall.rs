@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use models::message::ProbeJob;
 use models::probe::ProbeResult;
 
+use crate::aim::Aimed;
 use crate::consume::Worker;
 use crate::selfcheck::{State, Trouble};
 use crate::trip::Finding;
@@ -49,7 +50,7 @@ impl Worker {
     }
 
     /// A batch that this prober should not begin now, and that may still be another's.
-    pub(crate) fn should_return(&self, delivery: &Delivery, jobs: &[ProbeJob]) -> bool {
+    pub(crate) fn should_return(&self, delivery: &Delivery, jobs: &[Aimed]) -> bool {
         // A failing prober gives all back at once, when its consumer is paused.
         self.selfcheck.state() == State::Nameless
             && may_return(delivery)

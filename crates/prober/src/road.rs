@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use guard::{CheckedAddr, DialError, ResolveError, Target};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
-use url::Url;
 
+use crate::aim::Aim;
 use crate::limits::Turn;
 use crate::pace::OnWire;
 use crate::probe::{Answer, Engine};
@@ -19,8 +19,7 @@ pub(crate) trait Road: Send {
     /// One request, from DNS to the head of its answer.
     fn hop(
         &mut self,
-        url: &Url,
-        target: &Target,
+        aim: &Aim,
         redirects: usize,
         trip: &mut Trip<'_>,
     ) -> impl Future<Output = Result<Answer, Failure>> + Send;
@@ -32,15 +31,14 @@ pub(crate) struct Network<'a>(pub(crate) &'a Engine);
 impl Road for Network<'_> {
     async fn hop(
         &mut self,
-        url: &Url,
-        target: &Target,
+        aim: &Aim,
         redirects: usize,
         trip: &mut Trip<'_>,
     ) -> Result<Answer, Failure> {
         let Self(engine) = self;
-        let addrs = engine.resolve(target, redirects, trip).await?;
-        let (tcp, place) = engine.connect(addrs, target.port(), trip).await?;
-        let mut answer = engine.converse(tcp, url, target, redirects, trip).await?;
+        let addrs = engine.resolve(&aim.target, redirects, trip).await?;
+        let (tcp, place) = engine.connect(addrs, aim.target.port(), trip).await?;
+        let mut answer = engine.converse(tcp, aim, redirects, trip).await?;
         answer.place = Some(place);
         Ok(answer)
     }

@@ -154,7 +154,7 @@ fn instruments(config: &Config, clock: &Clock) -> anyhow::Result<(Engine, Arc<Se
         config.user_agent.clone(),
         clock.clone(),
     )?;
-    let selfcheck = SelfCheck::new(reference, resolver.clone(), policy);
+    let selfcheck = SelfCheck::new(reference, resolver.clone());
     Ok((Engine::new(settings, resolver)?, Arc::new(selfcheck)))
 }
 

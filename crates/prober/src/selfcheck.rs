@@ -4,22 +4,20 @@
 mod reference;
 mod rule;
 
-use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use guard::{Policy, Resolver};
-use models::message::ProbeJob;
+use guard::Resolver;
 use models::probe::{Outcome, ProbeResult};
 use runtime::Readiness;
 use runtime::ops::State as Ready;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use crate::pace::origin;
+use crate::aim::Aimed;
 
 pub(crate) use reference::{MAX_URLS, Reference, policy};
 pub(crate) use rule::{Ruling, Standing, State, Trouble};
@@ -40,7 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub(crate) struct SelfCheck {
     reference: Reference,
     resolver: Resolver,
-    policy: Policy,
     standing: watch::Sender<Standing>,
     /// A job came whose name has to be looked up.
     needs_names: AtomicBool,
@@ -48,12 +45,11 @@ pub(crate) struct SelfCheck {
 }
 
 impl SelfCheck {
-    /// Trusts itself until the first look. `policy` is that of the probes.
-    pub(crate) fn new(reference: Reference, resolver: Resolver, policy: Policy) -> Self {
+    /// Trusts itself until the first look.
+    pub(crate) fn new(reference: Reference, resolver: Resolver) -> Self {
         Self {
             reference,
             resolver,
-            policy,
             standing: watch::Sender::new(Standing::default()),
             needs_names: AtomicBool::new(false),
             wanted: Notify::new(),
@@ -93,13 +89,18 @@ impl SelfCheck {
         self.standing.subscribe()
     }
 
+    /// See [`Watch`].
+    pub(crate) fn watch(&self) -> Watch {
+        Watch::new(self.standing())
+    }
+
     /// Whether it may judge others.
     pub(crate) fn state(&self) -> State {
         self.standing.borrow().state
     }
 
     /// Notes jobs that came in: with the first name the name servers become a part of the reference.
-    pub(crate) fn note(&self, jobs: &[ProbeJob]) {
+    pub(crate) fn note(&self, jobs: &[Aimed]) {
         if self.needs_names.load(Ordering::Relaxed) || !jobs.iter().any(|job| self.must_ask(job)) {
             return;
         }
@@ -116,7 +117,7 @@ impl SelfCheck {
     }
 
     /// Whether this job can't be judged by this prober now.
-    pub(crate) fn forbids(&self, job: &ProbeJob) -> bool {
+    pub(crate) fn forbids(&self, job: &Aimed) -> bool {
         match self.state() {
             State::Well => false,
             State::Nameless => self.must_ask(job),
@@ -128,7 +129,7 @@ impl SelfCheck {
     /// [`PATIENCE`].
     pub(crate) async fn judge(
         &self,
-        job: &ProbeJob,
+        job: &Aimed,
         result: &ProbeResult,
         (begun, ended): (Instant, Instant),
     ) -> bool {
@@ -162,7 +163,7 @@ impl SelfCheck {
     }
 
     /// A service by name that was reached proves the name servers.
-    fn note_lookup(&self, job: &ProbeJob) {
+    fn note_lookup(&self, job: &Aimed) {
         let needs_names = self.needs_names.load(Ordering::Relaxed);
         if needs_names && !self.standing.borrow().knows_names() && self.must_ask(job) {
             self.standing
@@ -170,28 +171,41 @@ impl SelfCheck {
         }
     }
 
-    fn must_ask(&self, job: &ProbeJob) -> bool {
-        if names_an_address(&job.url) {
-            return false;
-        }
-        Url::parse(&job.url)
-            .ok()
-            .and_then(|url| guard::judge_url(&url, &self.policy).ok())
-            .is_some_and(|target| self.resolver.must_ask(&target))
+    fn must_ask(&self, job: &Aimed) -> bool {
+        let target = job.target();
+        target.is_some_and(|target| self.resolver.must_ask(target))
     }
 }
 
-/// Resolves when a prober that stands so is no longer to be trusted. Cancel safe.
-pub(crate) async fn failed(standing: &mut watch::Receiver<Standing>) {
+/// Ends probes when their prober is no longer to be trusted. It is set once for all probes that run one after the other.
+pub(crate) struct Watch {
+    standing: watch::Receiver<Standing>,
+    failed: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Watch {
+    fn new(standing: watch::Receiver<Standing>) -> Self {
+        let failed = Box::pin(failed(standing.clone()));
+        Self { standing, failed }
+    }
+
+    /// What comes of a probe, or `None` as soon as the prober fails.
+    pub(crate) async fn unless_failed<T>(&mut self, probing: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            result = probing => Some(result),
+            () = &mut self.failed => {
+                self.failed = Box::pin(failed(self.standing.clone()));
+                None
+            }
+        }
+    }
+}
+
+async fn failed(mut standing: watch::Receiver<Standing>) {
     if standing.wait_for(Standing::is_failing).await.is_err() {
         std::future::pending().await // nobody looks any more: the process ends
     }
-}
-
-/// Whether the host is an address as everybody writes it. Most are told without reading the whole URL; the rest is judged.
-fn names_an_address(url: &str) -> bool {
-    let (_, authority) = origin(url).split_once("://").unwrap_or_default();
-    authority.parse::<IpAddr>().is_ok() || authority.parse::<SocketAddr>().is_ok()
 }
 
 fn tell(state: State, readiness: &Readiness) {

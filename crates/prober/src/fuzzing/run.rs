@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use guard::{Policy, Resolver, Target};
+use guard::{Policy, Resolver};
 use models::id::{ServiceId, UserId};
 use models::message::ProbeJob;
 use models::probe::{ProbeKind, ProbeResult, probe_id};
@@ -12,6 +12,7 @@ use url::Url;
 
 use super::wire::{Cue, Log, Manner, Wire};
 use super::{now, root};
+use crate::aim::{Aim, Aimed};
 use crate::exchange::Protocol;
 use crate::meter::Raw;
 use crate::pace::{History, Pace};
@@ -86,7 +87,8 @@ async fn probe(manner: Manner, part: Part, said: &[&[u8]]) -> Run {
         logs: Vec::new(),
         urls: Vec::new(),
     };
-    let verdict = engine.travel(&mut wires, &mut trip).await;
+    let aimed = Aimed::new(job.clone(), &engine.policy);
+    let verdict = engine.travel(&mut wires, &aimed, &mut trip).await;
     let took = begun.elapsed();
     let read = trip.budget.used();
     let result = trip.finish(verdict).into_result(&job, now(), "prober-1");
@@ -122,22 +124,23 @@ struct Wires<'a> {
 impl Road for Wires<'_> {
     async fn hop(
         &mut self,
-        url: &Url,
-        target: &Target,
+        aim: &Aim,
         redirects: usize,
         trip: &mut Trip<'_>,
     ) -> Result<Answer, Failure> {
-        let wire = self.connect(url, redirects);
+        let wire = self.connect(&aim.url, redirects);
         match self.part {
             Part::FromTls => {
-                let conversing = self.engine.converse(wire, url, target, redirects, trip);
+                let conversing = self.engine.converse(wire, aim, redirects, trip);
                 conversing.await
             }
             Part::FromHttp(protocol) => {
                 let raw = Raw::new(wire, trip.budget.clone());
                 let seen = raw.seen();
                 let stream = Box::new(raw);
-                self.engine.ask(stream, protocol, seen, url, trip).await
+                self.engine
+                    .ask(stream, protocol, seen, &aim.url, trip)
+                    .await
             }
         }
     }

@@ -177,7 +177,7 @@ impl State {
         };
         let line = self
             .tenants
-            .entry(waiting.job.user_id)
+            .entry(waiting.job().user_id)
             .or_insert_with(|| Line::new(self.per_tenant));
         match line.try_enter(asked_as, at) {
             Some(of_tenant) => self.ask_pool(waiting, of_tenant, at),
@@ -200,7 +200,7 @@ impl State {
 
     fn start(&mut self, waiting: Box<Waiting>, of_tenant: Held, of_pool: Held) {
         let places = Places {
-            tenant: waiting.job.user_id,
+            tenant: waiting.job().user_id,
             of_tenant,
             of_pool,
         };
@@ -216,7 +216,7 @@ impl State {
                     self.start(waiting, of_tenant, of_pool);
                 }
                 Called::Leaves((waiting, of_tenant)) => {
-                    let holder = (waiting.job.user_id, of_tenant);
+                    let holder = (waiting.job().user_id, of_tenant);
                     self.stale.push_back(waiting);
                     self.leave_tenant(holder, now, at, pace);
                 }
@@ -272,7 +272,7 @@ impl State {
             .look_again(|(waiting, _), _| present(waiting, now, pace));
         for (waiting, of_tenant) in left {
             self.waiting = self.waiting.saturating_sub(1);
-            if let Some(line) = self.tenants.get_mut(&waiting.job.user_id) {
+            if let Some(line) = self.tenants.get_mut(&waiting.job().user_id) {
                 line.leave(of_tenant);
             }
             self.stale.push_back(waiting);
@@ -300,7 +300,7 @@ impl State {
 
 /// How the target of a job is expected to answer; `None` when it is too late to ask it.
 fn present(waiting: &Waiting, now: Time, pace: &impl Fn(&Waiting) -> Pace) -> Option<Pace> {
-    (now <= waiting.job.not_after).then(|| pace(waiting))
+    (now <= waiting.job().not_after).then(|| pace(waiting))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::pace::SLOW_AFTER;
 /// Tickets of a ledger that knows no batch.
 fn ticket() -> Ticket {
     Ledger::new()
-        .admit((), Vec::new(), Clock::system().now())
+        .admit((), Vec::<ProbeJob>::new(), Clock::system().now())
         .ticket
 }
 
@@ -33,7 +33,9 @@ fn job(clock: &Clock, tenant: u128, n: u128) -> ProbeJob {
 
 impl Gate {
     fn let_in(&self, jobs: Vec<ProbeJob>) {
-        self.enter(jobs, ticket());
+        let policy = guard::Policy::public_only();
+        let aimed = jobs.into_iter().map(|job| Aimed::new(job, &policy));
+        self.enter(aimed.collect(), ticket());
     }
 
     /// The targets of these answered quickly once.
@@ -71,7 +73,10 @@ async fn jobs_start_at_their_moment_in_its_order_however_they_came() {
     gate.let_in(jobs);
     for (seconds, service) in [(0, 1), (1, 2), (2, 0)] {
         let started = go(&gate).await;
-        assert_eq!(started.waiting.job.service_id.as_uuid().as_u128(), service);
+        assert_eq!(
+            started.waiting.job().service_id.as_uuid().as_u128(),
+            service
+        );
         let off = clock.now() - (begin + TimeDelta::seconds(seconds));
         assert!((0..=1).contains(&off.num_milliseconds()), "{off}");
     }
@@ -85,7 +90,7 @@ async fn an_earlier_job_that_comes_later_is_not_slept_over() {
     gate.let_in(vec![late]);
     let waiting = tokio::spawn({
         let gate = gate.clone();
-        async move { go(&gate).await.waiting.job.service_id }
+        async move { go(&gate).await.waiting.job().service_id }
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
     let came = Instant::now();
@@ -107,7 +112,7 @@ async fn a_job_that_finds_no_place_while_it_is_fresh_is_stale_and_never_starts()
     let Some(Turn::Stale(missed)) = gate.next().await else {
         panic!("it has no place");
     };
-    assert_eq!(missed.job.service_id.as_uuid().as_u128(), 2);
+    assert_eq!(missed.job().service_id.as_uuid().as_u128(), 2);
     let over = clock.now() - stale_at;
     assert!(over > TimeDelta::zero(), "{over}");
     assert!(
@@ -116,7 +121,7 @@ async fn a_job_that_finds_no_place_while_it_is_fresh_is_stale_and_never_starts()
     );
     // Its place of the tenant is another's.
     let third = held.place.pass_on().unwrap();
-    assert_eq!(third.waiting.job.service_id.as_uuid().as_u128(), 3);
+    assert_eq!(third.waiting.job().service_id.as_uuid().as_u128(), 3);
     drop(third);
     assert!(gate.lock().is_idle());
 }
@@ -141,7 +146,10 @@ async fn a_tenant_who_is_full_holds_no_place_of_the_pool_and_keeps_nobody_waitin
     let mut running = Vec::new();
     for expected in [0, 1, 10, 11] {
         let started = go(&gate).await;
-        assert_eq!(started.waiting.job.service_id.as_uuid().as_u128(), expected);
+        assert_eq!(
+            started.waiting.job().service_id.as_uuid().as_u128(),
+            expected
+        );
         running.push(started);
     }
     assert!(is_shut(&gate).await);
@@ -149,7 +157,7 @@ async fn a_tenant_who_is_full_holds_no_place_of_the_pool_and_keeps_nobody_waitin
     assert!(running.pop().unwrap().place.pass_on().is_none());
     assert!(gate.has_room() && is_shut(&gate).await);
     let next = running.remove(0).place.pass_on().unwrap();
-    assert_eq!(next.waiting.job.service_id.as_uuid().as_u128(), 2);
+    assert_eq!(next.waiting.job().service_id.as_uuid().as_u128(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,7 +210,7 @@ async fn who_waits_as_new_and_turns_out_slow_makes_way_for_the_others() {
     let mut others = Vec::new();
     let healthy = loop {
         let started = go(&gate).await;
-        match started.waiting.job.service_id.as_uuid().as_u128() {
+        match started.waiting.job().service_id.as_uuid().as_u128() {
             99 => break started,
             _ => others.push(started), // dead too: they hold their places
         }

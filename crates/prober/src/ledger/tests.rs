@@ -63,7 +63,10 @@ fn a_batch_is_done_when_its_last_result_is_confirmed() {
     );
     assert_eq!(ledger.confirmed([job(3).probe_id]), ["one"]);
     assert_eq!(ledger.open(), 0);
-    assert_eq!(ledger.admit("empty", vec![], at(0)).done, Some("empty"));
+    assert_eq!(
+        ledger.admit("empty", Vec::<ProbeJob>::new(), at(0)).done,
+        Some("empty")
+    );
 }
 
 #[test]

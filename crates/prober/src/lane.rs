@@ -64,7 +64,6 @@ impl Worker {
         }
         let (result, place) = self.judged_probe(waiting, place, watch).await;
         self.metrics.end(&result);
-        let result = Arc::new(result);
         self.ledger.found(&result);
         // Whoever has to wait keeps nobody from being probed meanwhile.
         match results.try_send(result) {
@@ -84,7 +83,7 @@ impl Worker {
         waiting: &Waiting,
         place: Place,
         watch: &mut Watch,
-    ) -> (ProbeResult, Option<Place>) {
+    ) -> (Arc<ProbeResult>, Option<Place>) {
         let job = waiting.job();
         if self.selfcheck.forbids(&waiting.aimed) {
             return (self.untrusted(job), Some(place));
@@ -112,7 +111,7 @@ impl Worker {
         }
     }
 
-    async fn probe(&self, waiting: &Waiting, place: &Place) -> ProbeResult {
+    async fn probe(&self, waiting: &Waiting, place: &Place) -> Arc<ProbeResult> {
         let job = waiting.job();
         let started_at = self.clock.now();
         let _in_flight = self.metrics.begin(job, started_at);
@@ -124,7 +123,7 @@ impl Worker {
             let took = Duration::from_micros(result.phases.total_us.into());
             self.history.took(waiting.tag, took);
         }
-        result
+        Arc::new(result)
     }
 }
 

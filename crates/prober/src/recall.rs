@@ -1,6 +1,8 @@
 //! What happens to jobs when this prober can't trust itself: what has not begun goes back to the queue once, for
 //! another prober; what must stay here becomes inconclusive.
 
+use std::sync::Arc;
+
 use bus::{Delivery, Subscription};
 use futures_util::future::join_all;
 use models::message::ProbeJob;
@@ -58,10 +60,10 @@ impl Worker {
     }
 
     /// The result of a probe that proves nothing, because this prober could not trust itself.
-    pub(crate) fn untrusted(&self, job: &ProbeJob) -> ProbeResult {
+    pub(crate) fn untrusted(&self, job: &ProbeJob) -> Arc<ProbeResult> {
         metrics::counter!("pulsemon_prober_untrusted_results_total").increment(1);
         let finding = Finding::internal("its own network or clock failed its self-check");
-        finding.into_result(job, self.clock.now(), &self.prober)
+        Arc::new(finding.into_result(job, self.clock.now(), &self.prober))
     }
 }
 

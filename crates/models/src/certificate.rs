@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Time;
 use crate::probe::ErrorKind;
+use crate::{Time, stamp};
 
 /// Facts of the leaf that the service's own host presented, good or bad.
 ///
@@ -23,10 +23,18 @@ pub struct CertificateFacts {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sans: Vec<String>,
     /// First moment of validity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "stamp::option"
+    )]
     pub not_before: Option<Time>,
     /// Last moment of validity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "stamp::option"
+    )]
     pub not_after: Option<Time>,
     /// Serial number in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]

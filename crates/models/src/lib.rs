@@ -25,6 +25,7 @@ pub mod signature;
 pub mod sla;
 pub mod slot;
 pub mod span;
+pub mod stamp;
 pub mod window;
 
 /// UTC, as every time in the product.

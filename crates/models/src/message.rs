@@ -4,10 +4,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Time;
 use crate::id::{AlertId, ProbeId, ServiceId, UserId};
 use crate::probe::{Answers, ProbeKind, ProbeResult};
 use crate::signature::Tag;
+use crate::{Time, stamp};
 
 /// All that a prober needs to know for one probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +23,10 @@ pub struct ProbeJob {
     /// From where.
     pub region: String,
     /// When to start; the prober waits for it.
+    #[serde(with = "stamp")]
     pub scheduled_at: Time,
     /// After this moment the job is stale and never run.
+    #[serde(with = "stamp")]
     pub not_after: Time,
     /// The configuration that the result will be judged by.
     pub config_version: i32,
@@ -51,6 +53,7 @@ pub struct ProbeJob {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobBatch {
     /// Postgres' time when it was published; the prober learns its clock offset from it.
+    #[serde(with = "stamp")]
     pub published_at: Time,
     /// At most [`MAX_BATCH_ITEMS`].
     pub jobs: Vec<ProbeJob>,

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Time;
 use crate::certificate::CertificateFacts;
 use crate::id::{ProbeId, ServiceId};
 use crate::signature::Proof;
+use crate::{Time, stamp};
 
 /// Why a probe happens. The codes are stored: frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -296,6 +296,7 @@ pub struct Answers {
     /// Kind of the failed probe.
     pub kind: ProbeKind,
     /// Its `scheduled_at`.
+    #[serde(with = "stamp")]
     pub scheduled_at: Time,
 }
 
@@ -331,10 +332,12 @@ pub struct ProbeResult {
     /// From where.
     pub region: String,
     /// When it was due.
+    #[serde(with = "stamp")]
     pub scheduled_at: Time,
     /// The configuration it was probed with.
     pub config_version: i32,
     /// When it was really started, by Postgres' clock as the prober knows it.
+    #[serde(with = "stamp")]
     pub checked_at: Time,
     /// The verdict.
     pub outcome: Outcome,

@@ -132,7 +132,7 @@ impl JobBatch {
     /// # Errors
     /// When the body is not JSON, or lacks `published_at` or `jobs`.
     pub fn decode(body: &[u8]) -> Result<(Time, Decoded<ProbeJob>), NotABatch> {
-        if let Ok(batch) = serde_json::from_slice::<Self>(body) {
+        if let Ok(batch) = read::<Self>(body) {
             return Ok((
                 batch.published_at,
                 Decoded {
@@ -158,7 +158,7 @@ impl ResultBatch {
     /// # Errors
     /// When the body is not JSON, or lacks `results`.
     pub fn decode(body: &[u8]) -> Result<Decoded<ProbeResult>, NotABatch> {
-        if let Ok(batch) = serde_json::from_slice::<Self>(body) {
+        if let Ok(batch) = read::<Self>(body) {
             return Ok(Decoded {
                 items: batch.results,
                 bad: Vec::new(),
@@ -171,6 +171,15 @@ impl ResultBatch {
         let loose: Loose =
             serde_json::from_slice(body).map_err(|error| NotABatch(error.to_string()))?;
         Ok(decode_items(loose.results))
+    }
+}
+
+/// Looks for bad UTF-8 once in the whole, which is cheaper than in each of its texts. Where there is some, serde has the
+/// last word: it overlooks what it does not need.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> serde_json::Result<T> {
+    match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
     }
 }
 

@@ -10,8 +10,8 @@
 //! HMAC-SHA-256 (RFC 2104), of which 16 bytes travel, as its section 5 allows. Fields have a fixed
 //! length or one before them, so that no two jobs have one encoding.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+mod tag;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -21,36 +21,13 @@ use crate::id::{ProbeId, ServiceId};
 use crate::message::ProbeJob;
 use crate::probe::{Answers, ProbeKind, ProbeResult};
 
-/// Bytes of a signature and of a digest.
-const BYTES: usize = 16;
+use tag::BYTES;
+pub use tag::Tag;
+
 /// What a digest is of; another encoding is another version.
 const DIGEST_DOMAIN: &[u8] = b"pulsemon job 1\0";
 /// What a signature is of.
 const SIGNATURE_DOMAIN: &[u8] = b"pulsemon signed job 1\0";
-
-/// Sixteen bytes that travel as 22 characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Tag([u8; BYTES]);
-
-impl From<Tag> for String {
-    fn from(tag: Tag) -> Self {
-        URL_SAFE_NO_PAD.encode(tag.0)
-    }
-}
-
-impl TryFrom<String> for Tag {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let bytes = URL_SAFE_NO_PAD.decode(text);
-        let bytes = bytes.map_err(|error| format!("not a signature or digest: {error}"))?;
-        let bytes = bytes.try_into();
-        bytes
-            .map(Self)
-            .map_err(|bytes: Vec<u8>| format!("a signature or digest of {} bytes", bytes.len()))
-    }
-}
 
 /// Of which job a result is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -203,7 +203,7 @@ fn results_v1_parse_with_and_without_what_is_optional() {
 }
 
 fn tag(text: &str) -> Tag {
-    text.to_owned().try_into().unwrap()
+    text.try_into().unwrap()
 }
 
 #[test]
@@ -251,6 +251,20 @@ fn fields_of_a_later_release_are_ignored() {
     later["results"][0]["phases"]["queue_us"] = json!(1);
     let decoded = ResultBatch::decode(later.to_string().as_bytes()).unwrap();
     assert!(decoded.bad.is_empty());
+}
+
+#[test]
+fn bytes_that_are_no_text_do_no_harm_in_what_is_ignored() {
+    let mut body = serde_json::to_vec(&JobBatch {
+        published_at: at("2026-01-31T12:00:00Z"),
+        jobs: vec![slot_job()],
+    })
+    .unwrap();
+    let end = body.strip_suffix(b"}]}").unwrap().len();
+    body.truncate(end);
+    body.extend_from_slice(b",\"later\":\"\xff\"}]}");
+    let (_, decoded) = JobBatch::decode(&body).unwrap();
+    assert_eq!(decoded.items, [slot_job()]);
 }
 
 #[test]

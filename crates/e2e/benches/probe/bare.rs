@@ -15,7 +15,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -170,9 +170,12 @@ where
     Ok(())
 }
 
-/// The prober's provider, key exchange and roots, without its look at the certificate.
+/// The prober's provider, ciphers, key exchange and roots, without its look at the certificate.
 fn tls(authority: &str) -> ClientConfig {
+    let mut cipher_suites = default_provider().cipher_suites;
+    cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     let provider = Arc::new(CryptoProvider {
+        cipher_suites,
         kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
         ..default_provider()
     });

@@ -63,7 +63,7 @@ async fn an_avoided_prober_hands_a_confirm_back_three_times_and_then_runs_it_its
         kind: ProbeKind::Slot,
         scheduled_at: confirm.scheduled_at - TimeDelta::seconds(1),
     });
-    confirm.signature = Some("AAECAwQFBgcICQoLDA0ODw".to_owned().try_into().unwrap());
+    confirm.signature = Some("AAECAwQFBgcICQoLDA0ODw".try_into().unwrap());
     stage.send(vec![confirm.clone()]).await;
     let own = stage.results(1).await.remove(0);
     assert_eq!(

@@ -62,6 +62,9 @@ pub(crate) async fn around(
         }
     };
     if let Some(problem) = unrendered(&response) {
+        if let Some(left) = problem.parts().nearing {
+            limits::note(response.request(), left);
+        }
         let headers = response.headers().clone();
         let (request, _bare) = response.into_parts();
         let mut rendered = render(&problem, &id);

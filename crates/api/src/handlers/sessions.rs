@@ -170,10 +170,10 @@ pub(super) async fn prove(
     }
     let failed = origin.event(AuditEvent::LoginFailed, user, now);
     audit::record(&mut conn, &failed).await?;
-    Err(Problem::invalid(vec![FieldError {
+    Err(attempt.failed(Problem::invalid(vec![FieldError {
         field: field.to_owned(),
         message: "is not your password".to_owned(),
-    }]))
+    }])))
 }
 
 /// Links that a new password voids.

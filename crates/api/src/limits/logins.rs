@@ -28,6 +28,8 @@ const DIGEST_BYTES: usize = 16;
 pub(crate) struct Attempt {
     keys: Vec<String>,
     delay: Duration,
+    /// What is left where it would be refused.
+    left: Allowance,
 }
 
 impl Attempt {
@@ -48,12 +50,13 @@ impl Attempt {
             format!("logins {account}"),
         ];
         let counts = ask(&mut *api.conn().await?, limit, &keys, now).await?;
-        require(limit, counts.first(), now)?;
+        let left = require(limit, counts.first(), now)?;
         let failures = counts.last().map_or(0, |all| all.asked.saturating_sub(1));
         let delay = login_delay(failures, limit.most);
         Ok(Self {
             keys,
             delay: delay.to_std().unwrap_or_default(),
+            left,
         })
     }
 
@@ -70,10 +73,11 @@ impl Attempt {
         let limit = api.limiter.rates.login_failures;
         let keys = vec![format!("proofs {user}")];
         let counts = ask(conn, limit, &keys, now).await?;
-        require(limit, counts.first(), now)?;
+        let left = require(limit, counts.first(), now)?;
         Ok(Self {
             keys,
             delay: Duration::ZERO,
+            left,
         })
     }
 
@@ -82,6 +86,11 @@ impl Attempt {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
+    }
+
+    /// Says with a failure how many more there may be; as many where there is no account.
+    pub(crate) fn failed(&self, problem: Problem) -> Problem {
+        problem.nearing(self.left)
     }
 
     /// It did not fail: the count begins anew.
@@ -109,20 +118,26 @@ async fn ask(
     Ok(rate_limits::ask(conn, &asks, now).await?)
 }
 
-/// Refuses where a count is over its limit.
+/// Refuses where a count is over its limit; else says how much is left.
 ///
 /// # Errors
 /// 429.
-pub(super) fn require(limit: Limit, count: Option<&Count>, now: Time) -> Result<(), Problem> {
+pub(super) fn require(
+    limit: Limit,
+    count: Option<&Count>,
+    now: Time,
+) -> Result<Allowance, Problem> {
     let count = count.ok_or_else(|| Problem::internal("the count has no row"))?;
-    if limit.granted(1, count.asked) == 1 {
-        return Ok(());
-    }
-    Err(Problem::limited(Allowance {
+    let left = u64::from(limit.most).saturating_sub(count.asked);
+    let allowance = Allowance {
         limit: limit.most,
-        remaining: 0,
+        remaining: u32::try_from(left).unwrap_or(limit.most),
         reset_seconds: seconds_until(count.ends_at, now).max(1),
-    }))
+    };
+    match limit.granted(1, count.asked) {
+        1 => Ok(allowance),
+        _ => Err(Problem::limited(allowance)),
+    }
 }
 
 /// Names an account without its address, which a table of counters need not hold.

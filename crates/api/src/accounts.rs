@@ -12,7 +12,7 @@ mod requests;
 mod reset;
 mod verify;
 
-pub(crate) use address::{Moved, change_address, confirm_address};
+pub(crate) use address::{Moved, SAME_ADDRESS, change_address, confirm_address};
 pub(crate) use erase::erase;
 pub(crate) use register::register;
 pub(crate) use requests::{ask_for_reset, ask_for_verification};

@@ -17,6 +17,8 @@ use crate::error::{FieldError, Problem};
 use crate::limits;
 use crate::problems;
 
+/// What is wrong with an address to move to that is the account's.
+pub(crate) const SAME_ADDRESS: &str = "is your address already";
 /// As long as its links work.
 const LIFE: TimeDelta = LinkPurpose::TakeAddress.life();
 const BOTH: [LinkPurpose; 2] = [LinkPurpose::LeaveAddress, LinkPurpose::TakeAddress];
@@ -70,7 +72,7 @@ async fn ask(
     if owner.as_ref().is_some_and(|owner| owner.id == user) {
         return Err(Problem::invalid(vec![FieldError {
             field: "email".to_owned(),
-            message: "is your address already".to_owned(),
+            message: SAME_ADDRESS.to_owned(),
         }]));
     }
     if owner.is_some() && !api.config.auth.verification.is_required() {

@@ -227,7 +227,13 @@ async fn what_a_documented_body_refuses_is_refused_with_the_fields_name() {
         let path = path.replace("{id}", service["id"].as_str().unwrap());
         let send = async |body: &Value| user.send(method.clone(), &path, body.to_string()).await;
         let schema = resolved(&document, &content["schema"]);
-        let good = &content["example"];
+        let mut good = content["example"].clone();
+        // The caller's own, where he is asked for it: else that would be wrong, too.
+        for name in ["password", "current_password"] {
+            if let Some(password) = good.get_mut(name) {
+                *password = json!(crate::app::PASSWORD);
+            }
+        }
         assert_eq!(schema["additionalProperties"], false, "{method} {path}");
         for name in ["id", "user_id", "role", "total_checks"] {
             let mut body = good.clone();

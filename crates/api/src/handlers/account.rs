@@ -69,7 +69,8 @@ pub(crate) async fn change_email(
                 fields.refuse("email", accounts::SAME_ADDRESS);
             }
         }
-        prove(&app, &bearer, &origin, given(password), fields).await?;
+        let given = given(password, "change_email");
+        prove(&app, &bearer, &origin, given, fields).await?;
         let email = email.ok_or_else(|| Problem::internal("no address and nobody said so"))?;
         accounts::change_address(&app, &bearer, &email, &origin).await?;
         Ok(Reply::empty(StatusCode::ACCEPTED))
@@ -80,7 +81,7 @@ pub(crate) async fn change_email(
 /// `DELETE /auth/me`: everything goes.
 ///
 /// # Errors
-/// 401, 422, 429, 503.
+/// 401, 409 (`last-admin`), 422, 429, 503.
 pub(crate) async fn delete(
     api: Data<Api>,
     bearer: Bearer,
@@ -90,16 +91,18 @@ pub(crate) async fn delete(
     let password = fields.required("password", account::secret);
     let app = Data::clone(&api);
     api.work(async move {
-        prove(&app, &bearer, &origin, given(password), fields).await?;
+        let given = given(password, "delete_account");
+        prove(&app, &bearer, &origin, given, fields).await?;
         accounts::erase(&app, &bearer, &origin).await?;
         Ok(Reply::no_content())
     })
     .await
 }
 
-fn given(password: Option<SecretString>) -> Given {
+fn given(password: Option<SecretString>, purpose: &'static str) -> Given {
     Given {
         field: "password",
         password,
+        purpose,
     }
 }

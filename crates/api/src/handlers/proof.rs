@@ -4,6 +4,7 @@ use actix_web::web::Data;
 use db::{audit, users};
 use models::audit::AuditEvent;
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::auth::to_micros;
 use crate::app::Api;
@@ -19,6 +20,8 @@ pub(super) struct Given {
     pub(super) field: &'static str,
     /// What stood in it, where that is text.
     pub(super) password: Option<SecretString>,
+    /// What it is asked for, as the audit log tells a wrong one.
+    pub(super) purpose: &'static str,
 }
 
 /// Compares it with the caller's and returns the hash that it was compared with. A wrong one is told with whatever else is
@@ -52,8 +55,10 @@ pub(super) async fn prove(
         fields.finish()?;
         return Ok(hash);
     }
-    let failed = origin.event(AuditEvent::LoginFailed, user, now);
-    audit::record(&mut conn, &failed).await?;
+    let refused = origin
+        .event(AuditEvent::PasswordRefused, user, now)
+        .with(json!({"for": given.purpose}));
+    audit::record(&mut conn, &refused).await?;
     fields.refuse(given.field, "is not your password");
     fields.finish().map_err(|problem| attempt.failed(problem))?;
     Err(Problem::internal("a password was wrong and nobody said so"))

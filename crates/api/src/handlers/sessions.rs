@@ -126,6 +126,7 @@ pub(crate) async fn change_password(
     let given = Given {
         field: "current_password",
         password: current,
+        purpose: "change_password",
     };
     let app = Data::clone(&api);
     api.work(async move {

@@ -116,9 +116,10 @@ fn changes() -> Vec<Operation> {
             .problem(&problems::DUPLICATE_EMAIL)
             .stored(),
         Operation::new(("delete", "/auth/me"), "deleteAccount", TAG, "Delete the account")
-            .about("Everything goes at once: services, sessions, keys, links; history follows in the background.")
+            .about("Everything goes at once: services, sessions, keys, links; history follows in the background. The last admin who is not locked stays (409).")
             .body("Confirmation", &json!({"password": "correct horse battery"}))
             .plain(StatusCode::NO_CONTENT, "It is gone.", None)
+            .problem(&problems::LAST_ADMIN)
             .stored(),
     ]
 }

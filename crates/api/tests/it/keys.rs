@@ -121,6 +121,16 @@ async fn a_rotated_revoked_or_expired_key_is_ended_at_once() {
         .get("/services")
         .await
         .problem(401, "unauthorized");
+    // Another secret would be as dead, and so the old one stays what it was.
+    let rotate = format!("/api-keys/{}/rotate", short["id"].as_str().unwrap());
+    user.post(&rotate, &json!({}))
+        .await
+        .problem(409, "api-key-expired");
+    let listed = user.keys().await;
+    assert_eq!(
+        (&listed[0]["prefix"], &listed[0]["rotated_at"]),
+        (&short["prefix"], &Value::Null)
+    );
     let events = user.get("/audit?limit=4").await.expect(200);
     let names: Vec<&str> = events["events"]
         .as_array()

@@ -104,8 +104,9 @@ async fn a_stolen_token_guesses_no_password_wherever_it_is_used_and_whatever_for
         uses(n, PASSWORD).await.problem(429, TOO_MANY);
     }
     // Its owner sees what was tried, ends the thief's token without a password, and logs in.
-    let failed = user.get("/audit?event=login_failed").await.expect(200);
-    assert_eq!(failed["events"].as_array().unwrap().len(), looked_at);
+    let refused = user.get("/audit?event=password_refused").await;
+    let refused = refused.expect(200)["events"].as_array().unwrap().clone();
+    assert_eq!(refused.len(), looked_at);
     user.post("/auth/logout-all", &json!({})).await.expect(204);
     user.get("/auth/me").await.problem(401, "unauthorized");
     let pair = app.login(&user.email, PASSWORD).await.expect(200);

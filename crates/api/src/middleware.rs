@@ -195,6 +195,8 @@ fn keep_others(headers: &mut HeaderMap, inner: &HeaderMap) {
 fn finish(headers: &mut HeaderMap, id: &str) {
     if headers.get(header::CONTENT_ENCODING) == Some(&IDENTITY) {
         headers.remove(header::CONTENT_ENCODING);
+    } else if headers.contains_key(header::CONTENT_TYPE) {
+        vary(headers);
     }
     for (name, value) in SECURITY_HEADERS {
         if !headers.contains_key(&name) {
@@ -204,6 +206,19 @@ fn finish(headers: &mut HeaderMap, id: &str) {
     let id: Result<HeaderValue, InvalidHeaderValue> = HeaderValue::from_str(id);
     if let Ok(id) = id {
         headers.insert(REQUEST_ID, id);
+    }
+}
+
+/// What is compressed for who asks says so to who does not, too: else a cache would give either to both.
+fn vary(headers: &mut HeaderMap) {
+    let mut told = headers.get_all(header::VARY);
+    let is_told = told.any(|value| {
+        let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        value.contains(header::ACCEPT_ENCODING.as_str())
+    });
+    if !is_told {
+        let name = HeaderValue::from_static("accept-encoding");
+        headers.append(header::VARY, name);
     }
 }
 

@@ -76,8 +76,18 @@ fn pages() -> Vec<Operation> {
             .public()
             .reads_query()
             .header("If-None-Match")
-            .plain(StatusCode::OK, "OpenAPI 3.1.", Some("application/json"))
-            .plain(StatusCode::NOT_MODIFIED, "It is still this version.", None),
+            .plain_with(
+                StatusCode::OK,
+                "OpenAPI 3.1.",
+                Some("application/json"),
+                &["ETag"],
+            )
+            .plain_with(
+                StatusCode::NOT_MODIFIED,
+                "It is still this version.",
+                None,
+                &["ETag"],
+            ),
         Operation::new(("get", "/docs"), "docs", TAG, "This document as a page")
             .public()
             .at_root()

@@ -47,6 +47,11 @@ pub(super) fn type_of(kind: &Kind) -> String {
 /// What answers say that are counted against a limit.
 pub(super) const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 
+/// What says the same of an answer that was not counted in every case.
+pub(super) fn counted(name: &str) -> String {
+    format!("Counted-{name}")
+}
+
 /// The header's name in the document's components, and what it says.
 const HEADERS: [(&str, &str, &str, &str); 9] = [
     (
@@ -64,7 +69,7 @@ const HEADERS: [(&str, &str, &str, &str); 9] = [
     (
         "ETag",
         "string",
-        "The version of what its owner can change; for `If-Match`.",
+        "The version: of what its owner can change, for `If-Match`; of this document, for `If-None-Match`.",
         "\"0193f0a06e5c7d0f9d5f6a3f0c8b7e11-649fdd5b8b400\"",
     ),
     (
@@ -113,7 +118,21 @@ pub(super) fn headers() -> Value {
             json!({"description": about, "required": always, "schema": schema, "example": example});
         ((*name).to_owned(), header)
     };
-    Value::Object(HEADERS.iter().map(header).collect())
+    let mut all: Map<String, Value> = HEADERS.iter().map(header).collect();
+    for name in LIMITS {
+        let mut header = all.get(name).cloned().unwrap_or_default();
+        if let Some(header) = header.as_object_mut() {
+            header.insert("required".to_owned(), json!(false));
+            let about = header.get("description").and_then(Value::as_str);
+            let about = format!(
+                "{} Only where the request was counted.",
+                about.unwrap_or_default()
+            );
+            header.insert("description".to_owned(), json!(about));
+        }
+        all.insert(counted(name), header);
+    }
+    Value::Object(all)
 }
 
 /// A reference to a schema.
@@ -201,7 +220,8 @@ pub(super) fn failure(kinds: &[&Kind]) -> Value {
             .as_object_mut()
             .map(|all| all.insert(name.to_owned(), header_ref(name)))
     };
-    match kinds.first().map_or(0, |kind| kind.status.as_u16()) {
+    let status = kinds.first().map_or(0, |kind| kind.status.as_u16());
+    match status {
         401 => drop(add("WWW-Authenticate")),
         429 => {
             drop(add("Retry-After"));
@@ -209,6 +229,15 @@ pub(super) fn failure(kinds: &[&Kind]) -> Value {
         }
         503 => drop(add("Retry-After")),
         _ => {}
+    }
+    if status != 429 {
+        // Not promised: a request may fail before it is counted, and what is asked without a token is not counted everywhere.
+        for name in LIMITS {
+            let header = header_ref(&counted(name));
+            headers
+                .as_object_mut()
+                .map(|all| all.insert(name.to_owned(), header));
+        }
     }
     let description: Vec<String> = kinds
         .iter()

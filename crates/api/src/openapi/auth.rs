@@ -148,6 +148,7 @@ fn sessions() -> Vec<Operation> {
             .answer::<Me>(StatusCode::OK, "The account.", &examples::me())
             .stored(),
         Operation::new(("get", "/auth/sessions"), "sessions", TAG, "Where you are logged in")
+            .about("An account has 100 sessions at most: a login beyond them ends the one that was not used for longest, without a word.")
             .answer::<SessionList>(StatusCode::OK, "All sessions, the last used first.", &examples::sessions())
             .stored(),
         Operation::new(("delete", "/auth/sessions/{id}"), "endSession", TAG, "Log out somewhere else")

@@ -149,6 +149,7 @@ fn render(problem: &Problem, id: &str) -> HttpResponse {
     }
     let mut response = HttpResponse::build(parts.status);
     response.content_type("application/problem+json");
+    response.insert_header((header::CONTENT_ENCODING, IDENTITY)); // no layer that compresses sees it
     if let Some(seconds) = parts.retry_after {
         response.insert_header((header::RETRY_AFTER, seconds));
     }

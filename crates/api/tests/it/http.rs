@@ -199,7 +199,9 @@ async fn what_may_come_compressed_says_so_however_it_comes() {
     let answer = answer.await;
     assert_eq!((answer.status, told(&answer)), (304, 1));
     // What is never compressed is one for all.
-    assert_eq!(told(&app.get("/healthz").await), 0);
+    for path in ["/healthz", "/nowhere", "/auth/me"] {
+        assert_eq!(told(&app.get(path).await), 0, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

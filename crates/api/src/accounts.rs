@@ -8,6 +8,7 @@ mod admins;
 mod erase;
 mod links;
 mod mail;
+mod pace;
 mod register;
 mod requests;
 mod reset;

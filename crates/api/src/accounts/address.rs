@@ -9,7 +9,7 @@ use models::audit::AuditEvent;
 use models::id::{DeliveryId, UserId};
 use uuid::Uuid;
 
-use super::{links, mail, register};
+use super::{links, mail, pace, register};
 use crate::app::Api;
 use crate::auth::account::Email;
 use crate::auth::{Bearer, Origin};
@@ -33,7 +33,7 @@ pub(crate) struct Moved {
 }
 
 /// Asks for a move, and mails both addresses. One that has an account already gets another mail, where addresses have
-/// to be confirmed, and the answer does not tell.
+/// to be confirmed, and neither the answer nor its time tells.
 ///
 /// # Errors
 /// 401, 422 for the same address, 409 (`duplicate-email`) where addresses need not be confirmed, 429.
@@ -44,16 +44,13 @@ pub(crate) async fn change_address(
     origin: &Origin,
 ) -> Result<(), Problem> {
     let now = api.clock.now().trunc_subsecs(6);
-    let deliveries = api
-        .db
-        .transaction(async |conn: &mut Conn| {
-            let user = bearer.caller_locked(conn).await?.user.as_uuid();
-            let event = origin.event(AuditEvent::EmailChangeRequested, user, now);
-            audit::record(conn, &event).await?;
-            ask(conn, api, user, email, now).await
-        })
-        .await?;
-    for delivery in deliveries {
+    let asked = api.db.transaction(async |conn: &mut Conn| {
+        let user = bearer.caller_locked(conn).await?.user.as_uuid();
+        let event = origin.event(AuditEvent::EmailChangeRequested, user, now);
+        audit::record(conn, &event).await?;
+        ask(conn, api, user, email, now).await
+    });
+    for delivery in pace::even(asked).await? {
         api.nudges.mail(delivery);
     }
     Ok(())

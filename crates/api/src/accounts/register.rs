@@ -12,7 +12,7 @@ use db::{Conn, Failure, QueryError, audit, usernames};
 use models::account_mail::AccountMail;
 use models::audit::AuditEvent;
 
-use super::mail;
+use super::{mail, pace};
 use crate::app::Api;
 use crate::auth::Origin;
 use crate::error::Problem;
@@ -24,7 +24,7 @@ use crate::problems;
 /// 409 (`duplicate-username`; `duplicate-email` where addresses need not be confirmed), or the database's failure.
 pub(crate) async fn register(api: &Api, user: &User, origin: &Origin) -> Result<(), Problem> {
     if api.config.auth.verification.is_required() {
-        return register_unconfirmed(api, user, origin).await;
+        return pace::even(register_unconfirmed(api, user, origin)).await;
     }
     api.db
         .transaction(async |conn: &mut Conn| {

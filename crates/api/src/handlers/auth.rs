@@ -107,7 +107,7 @@ async fn enter(
 ) -> Result<Pair, Problem> {
     let user = users::by_email_key(&mut *api.conn().await?, email_key).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let verdict = api.passwords.verify(password.clone(), hash).await?;
+    let verdict = attempt.compare(api, password.clone(), hash).await?;
     let is_right = matches!(verdict, Verdict::Right { .. });
     let Some(user) = user else {
         return Err(wrong_pair());

@@ -48,7 +48,7 @@ pub(super) async fn prove(
     let hash = users::password_hash(&mut conn, user).await?;
     drop(conn); // a hash takes long
     let hash = hash.ok_or_else(Problem::unauthorized)?;
-    let verdict = api.passwords.verify(password, Some(hash.clone())).await?;
+    let verdict = attempt.compare(api, password, Some(hash.clone())).await?;
     let mut conn = api.conn().await?;
     if matches!(verdict, Verdict::Right { .. }) {
         attempt.succeeded(&mut conn).await?;

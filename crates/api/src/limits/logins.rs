@@ -13,11 +13,12 @@ use db::Conn;
 use db::rate_limits::{self, Ask};
 use models::Time;
 use models::id::UserId;
-use models::limit::{Allowance, Count, Limit, login_delay, seconds_until};
+use models::limit::{Allowance, Count, Limit, login_delay};
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::Api;
-use crate::auth::Origin;
+use crate::auth::{Origin, Verdict};
 use crate::error::Problem;
 
 /// Bytes of a digest that name an account: enough that no two meet.
@@ -88,9 +89,30 @@ impl Attempt {
         }
     }
 
+    /// Compares. Where no core is free for it, nothing was tried and nothing is counted: else a storm of strangers' logins
+    /// would keep an owner out until his window ends.
+    ///
+    /// # Errors
+    /// 503, or the database's failure.
+    pub(crate) async fn compare(
+        &self,
+        api: &Api,
+        password: SecretString,
+        hash: Option<String>,
+    ) -> Result<Verdict, Problem> {
+        let compared = api.passwords.verify(password, hash).await;
+        if compared.is_err() {
+            rate_limits::give_back(&mut *api.conn().await?, &self.keys).await?;
+        }
+        compared
+    }
+
     /// Says with a failure how many more there may be; as many where there is no account.
     pub(crate) fn failed(&self, problem: Problem) -> Problem {
-        problem.nearing(self.left)
+        match problem.parts().status.is_client_error() {
+            true => problem.nearing(self.left),
+            false => problem, // it may not count
+        }
     }
 
     /// It did not fail: the count begins anew.
@@ -132,7 +154,7 @@ pub(super) fn require(
     let allowance = Allowance {
         limit: limit.most,
         remaining: u32::try_from(left).unwrap_or(limit.most),
-        reset_seconds: seconds_until(count.ends_at, now).max(1),
+        reset_seconds: limit.seconds_left(count.ends_at, now).max(1),
     };
     match limit.granted(1, count.asked) {
         1 => Ok(allowance),

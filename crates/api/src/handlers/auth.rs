@@ -90,8 +90,7 @@ pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body
         let now = to_micros(app.clock.now());
         let attempt = Attempt::begin(&app, &origin, &key, now).await?;
         attempt.wait().await;
-        let entered = enter(&app, &origin, &attempt, (&key, password), now).await;
-        let pair = entered.map_err(|problem| attempt.failed(problem))?;
+        let pair = enter(&app, &origin, &attempt, (&key, password), now).await?;
         logged_in(&app, &pair)
     })
     .await
@@ -110,14 +109,16 @@ async fn enter(
     let verdict = attempt.compare(api, password.clone(), hash).await?;
     let is_right = matches!(verdict, Verdict::Right { .. });
     let Some(user) = user else {
-        return Err(wrong_pair());
+        return Err(attempt.failed(wrong_pair()));
     };
     let event = |kind| origin.event(kind, user.id, now);
     if !is_right || user.locked_at.is_some() {
         note(api, event(AuditEvent::LoginFailed));
-        return Err(wrong_pair());
+        return Err(attempt.failed(wrong_pair()));
     }
     if api.config.auth.verification.is_required() && !user.is_verified {
+        // The password was right: who tries before he has read his mail must not find himself refused after it.
+        attempt.succeeded(&mut *api.conn().await?).await?;
         return Err(Problem::email_not_verified());
     }
     let outdated = verdict == Verdict::Right { outdated: true };

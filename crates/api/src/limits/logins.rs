@@ -109,10 +109,7 @@ impl Attempt {
 
     /// Says with a failure how many more there may be; as many where there is no account.
     pub(crate) fn failed(&self, problem: Problem) -> Problem {
-        match problem.parts().status.is_client_error() {
-            true => problem.nearing(self.left),
-            false => problem, // it may not count
-        }
+        problem.nearing(self.left)
     }
 
     /// It did not fail: the count begins anew.

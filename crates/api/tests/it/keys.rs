@@ -223,6 +223,44 @@ async fn the_end_of_a_key_is_one_time_wherever_it_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_machine_gone_wild_asks_the_database_nothing_until_its_window_ends() {
+    let settings = [
+        ("RATE_LIMIT_READS_PER_MINUTE", "3"),
+        ("RATE_LIMIT_WRITES_PER_MINUTE", "3"),
+    ];
+    let app = TestApp::with(&settings).await;
+    let user = app.user().await;
+    let key = user.key("write").await;
+    let machine = user.with_key(&key);
+    for _ in 0..3 {
+        machine.get("/services").await.expect(200);
+    }
+    machine
+        .get("/services")
+        .await
+        .problem(429, "too-many-requests");
+    let hide = async |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        app.db.execute(&sql).await;
+    };
+    hide("api_keys", "hidden").await;
+    for _ in 0..5 {
+        let refused = machine.get("/services").await;
+        refused.problem(429, "too-many-requests");
+        assert_eq!(refused.header("ratelimit-limit"), "3");
+        assert_eq!(
+            refused.header("retry-after"),
+            refused.header("ratelimit-reset")
+        );
+    }
+    hide("hidden", "api_keys").await;
+    // Writes have a limit of their own.
+    machine.service("a").await;
+    app.advance_seconds(61);
+    machine.get("/services").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_machine_counts_as_its_user_and_guessing_ends_soon() {
     let app = TestApp::with(&[("RATE_LIMIT_READS_PER_MINUTE", "4")]).await;
     let user = app.user().await;

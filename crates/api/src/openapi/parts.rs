@@ -47,10 +47,19 @@ pub(super) fn type_of(kind: &Kind) -> String {
 /// What answers say that are counted against a limit.
 pub(super) const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 
-/// What says the same of an answer that was not counted in every case.
-pub(super) fn counted(name: &str) -> String {
-    format!("Counted-{name}")
+/// A header that an answer may lack: its name in the components.
+fn optional(name: &str) -> String {
+    format!("Optional-{name}")
 }
+
+/// Which those are, and when they are there.
+const OPTIONAL: [(&str, &str); 4] = [
+    ("RateLimit-Limit", COUNTED),
+    ("RateLimit-Remaining", COUNTED),
+    ("RateLimit-Reset", COUNTED),
+    ("Retry-After", "Only with `idempotency-key-in-use`."),
+];
+const COUNTED: &str = "Only where the request was counted.";
 
 /// The header's name in the document's components, and what it says.
 const HEADERS: [(&str, &str, &str, &str); 9] = [
@@ -119,18 +128,15 @@ pub(super) fn headers() -> Value {
         ((*name).to_owned(), header)
     };
     let mut all: Map<String, Value> = HEADERS.iter().map(header).collect();
-    for name in LIMITS {
+    for (name, when) in OPTIONAL {
         let mut header = all.get(name).cloned().unwrap_or_default();
         if let Some(header) = header.as_object_mut() {
             header.insert("required".to_owned(), json!(false));
             let about = header.get("description").and_then(Value::as_str);
-            let about = format!(
-                "{} Only where the request was counted.",
-                about.unwrap_or_default()
-            );
+            let about = format!("{} {when}", about.unwrap_or_default());
             header.insert("description".to_owned(), json!(about));
         }
-        all.insert(counted(name), header);
+        all.insert(optional(name), header);
     }
     Value::Object(all)
 }
@@ -214,29 +220,26 @@ pub(super) fn responses() -> Value {
 
 /// The answer of a status that stands for these kinds of problems.
 pub(super) fn failure(kinds: &[&Kind]) -> Value {
-    let mut headers = json!({"X-Request-Id": header_ref("X-Request-Id")});
-    let mut add = |name: &str| {
-        headers
-            .as_object_mut()
-            .map(|all| all.insert(name.to_owned(), header_ref(name)))
+    let mut headers = Map::new();
+    let mut add = |name: &str, component: &str| {
+        headers.insert(name.to_owned(), header_ref(component));
     };
+    add("X-Request-Id", "X-Request-Id");
     let status = kinds.first().map_or(0, |kind| kind.status.as_u16());
-    match status {
-        401 => drop(add("WWW-Authenticate")),
-        429 => {
-            drop(add("Retry-After"));
-            LIMITS.iter().for_each(|name| drop(add(name)));
-        }
-        503 => drop(add("Retry-After")),
-        _ => {}
+    if status == 401 {
+        add("WWW-Authenticate", "WWW-Authenticate");
     }
-    if status != 429 {
-        // Not promised: a request may fail before it is counted, and what is asked without a token is not counted everywhere.
-        for name in LIMITS {
-            let header = header_ref(&counted(name));
-            headers
-                .as_object_mut()
-                .map(|all| all.insert(name.to_owned(), header));
+    if status == 429 || status == 503 {
+        add("Retry-After", "Retry-After");
+    } else if kinds.contains(&&problems::IDEMPOTENCY_KEY_IN_USE) {
+        add("Retry-After", &optional("Retry-After"));
+    }
+    for name in LIMITS {
+        match status {
+            429 => add(name, name),
+            // Not promised: a request may fail before it is counted, and what is asked without a token is not counted
+            // everywhere.
+            _ => add(name, &optional(name)),
         }
     }
     let description: Vec<String> = kinds

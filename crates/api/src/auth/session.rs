@@ -253,7 +253,7 @@ async fn known_key(
         api.limiter.strangers.note(network, now);
         return Err(Problem::unauthorized());
     };
-    if !api_key::is_open(request.path()) {
+    if !api_key::is_open(request.match_info().as_str()) {
         return Err(Problem::new(
             &problems::SESSION_REQUIRED,
             "Accounts, keys and administration are for people: log in.",

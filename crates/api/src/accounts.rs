@@ -4,15 +4,18 @@
 //! the user, then his tokens and sessions, then as `services.rs` says.
 
 mod address;
+mod admins;
 mod erase;
 mod links;
 mod mail;
+mod pace;
 mod register;
 mod requests;
 mod reset;
 mod verify;
 
-pub(crate) use address::{Moved, change_address, confirm_address};
+pub(crate) use address::{Moved, SAME_ADDRESS, change_address, confirm_address};
+pub(crate) use admins::keep_one as keep_one_admin;
 pub(crate) use erase::erase;
 pub(crate) use register::register;
 pub(crate) use requests::{ask_for_reset, ask_for_verification};

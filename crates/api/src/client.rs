@@ -63,8 +63,9 @@ impl Client {
         let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
         let hops: Vec<&str> = headers
             .get_all(FORWARDED_FOR)
-            .map(|value| value.to_str().unwrap_or_default())
-            .flat_map(|value| value.split(','))
+            // Hop by hop: what a stranger wrote that is no text hides nothing of what was added behind it.
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .map(|hop| str::from_utf8(hop).unwrap_or_default())
             .collect();
         Self(nearest_stranger(peer, &hops, trusted))
     }
@@ -132,6 +133,8 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
     use super::*;
 
     fn found(peer: &str, hops: &[&str]) -> String {
@@ -153,6 +156,17 @@ mod tests {
         );
         assert_eq!(found("10.1.1.1", &["1.1.1.1", "10.2.2.2"]), "1.1.1.1");
         assert_eq!(found("10.1.1.1", &[]), "10.1.1.1");
+    }
+
+    #[test]
+    fn what_is_no_text_hides_nobody() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_bytes(b"\xff\xfe, 198.51.100.1").unwrap();
+        headers.insert(HeaderName::from_static(FORWARDED_FOR), value);
+        let peer = "10.1.1.1:4000".parse().unwrap();
+        let client = Client::of(Some(peer), &headers, &trusted);
+        assert_eq!(client.address().to_string(), "198.51.100.1");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) allow: Option<&'static str>,
     /// The limit that was met.
     pub(crate) allowance: Option<Allowance>,
+    /// A limit that this failure counts against, beside the request's own.
+    pub(crate) nearing: Option<Allowance>,
     /// For the log alone.
     pub(crate) cause: Option<String>,
     /// What the database said, so that a transaction knows whether to run again.
@@ -56,6 +58,7 @@ impl Problem {
             retry_after: None,
             allow: None,
             allowance: None,
+            nearing: None,
             cause: None,
             failure: None,
         }))
@@ -197,6 +200,12 @@ impl Problem {
             &problems::UNSUPPORTED_MEDIA_TYPE,
             "Send JSON in UTF-8, uncompressed, with Content-Type: application/json.",
         )
+    }
+
+    /// Says what is left of a limit that it counts against, if no other is nearer.
+    pub(crate) fn nearing(mut self, left: Allowance) -> Self {
+        self.0.nearing = Some(left);
+        self
     }
 
     /// Says when to ask again.

@@ -8,6 +8,7 @@ pub(crate) mod auth;
 pub(crate) mod dashboard;
 pub(crate) mod health;
 pub(crate) mod links;
+mod proof;
 pub(crate) mod services;
 pub(crate) mod sessions;
 

@@ -9,6 +9,7 @@ mod layer;
 mod leases;
 mod logins;
 mod mails;
+mod spent;
 mod strangers;
 
 use std::net::IpAddr;
@@ -23,10 +24,12 @@ use models::limit::{Allowance, Count, Limit, Spend};
 pub(crate) use layer::{LIMIT, REMAINING, RESET, account_routes, tell};
 pub(crate) use logins::Attempt;
 pub(crate) use mails::{count_mail, spend_move};
+pub(crate) use spent::Used;
 
 use crate::app::Api;
 use crate::error::Problem;
 use leases::Leases;
+use spent::SpentKeys;
 use strangers::Strangers;
 
 /// How often what may be asked; see `.env.example`.
@@ -85,6 +88,8 @@ pub(crate) struct Limiter {
     leases: Leases,
     /// Who shows keys that nobody has.
     pub(crate) strangers: Strangers,
+    /// Keys that need not be looked up to be refused.
+    pub(crate) spent_keys: SpentKeys,
 }
 
 impl Limiter {
@@ -93,6 +98,7 @@ impl Limiter {
             rates,
             leases: Leases::new(),
             strangers: Strangers::new(),
+            spent_keys: SpentKeys::new(),
         }
     }
 

@@ -62,6 +62,9 @@ pub(crate) async fn around(
         }
     };
     if let Some(problem) = unrendered(&response) {
+        if let Some(left) = problem.parts().nearing {
+            limits::note(response.request(), left);
+        }
         let headers = response.headers().clone();
         let (request, _bare) = response.into_parts();
         let mut rendered = render(&problem, &id);
@@ -146,6 +149,7 @@ fn render(problem: &Problem, id: &str) -> HttpResponse {
     }
     let mut response = HttpResponse::build(parts.status);
     response.content_type("application/problem+json");
+    response.insert_header((header::CONTENT_ENCODING, IDENTITY)); // no layer that compresses sees it
     if let Some(seconds) = parts.retry_after {
         response.insert_header((header::RETRY_AFTER, seconds));
     }
@@ -192,6 +196,8 @@ fn keep_others(headers: &mut HeaderMap, inner: &HeaderMap) {
 fn finish(headers: &mut HeaderMap, id: &str) {
     if headers.get(header::CONTENT_ENCODING) == Some(&IDENTITY) {
         headers.remove(header::CONTENT_ENCODING);
+    } else if headers.contains_key(header::CONTENT_TYPE) {
+        vary(headers);
     }
     for (name, value) in SECURITY_HEADERS {
         if !headers.contains_key(&name) {
@@ -201,6 +207,15 @@ fn finish(headers: &mut HeaderMap, id: &str) {
     let id: Result<HeaderValue, InvalidHeaderValue> = HeaderValue::from_str(id);
     if let Ok(id) = id {
         headers.insert(REQUEST_ID, id);
+    }
+}
+
+/// What is compressed for who asks says so to who does not, too: else a cache would give either to both.
+fn vary(headers: &mut HeaderMap) {
+    const NAME: HeaderValue = HeaderValue::from_static("accept-encoding");
+    // As the compressing layer writes it.
+    if !headers.get_all(header::VARY).any(|told| *told == NAME) {
+        headers.append(header::VARY, NAME);
     }
 }
 

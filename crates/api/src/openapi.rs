@@ -68,7 +68,7 @@ static TAG: LazyLock<String> = LazyLock::new(|| {
 /// 400, 422 for anything in its query.
 pub(crate) async fn serve(request: HttpRequest, _query: NoQuery) -> Answer {
     let reply = if etag::is_known(&request, &TAG) {
-        Reply::empty(StatusCode::NOT_MODIFIED)
+        Reply::empty(StatusCode::NOT_MODIFIED).with(header::VARY, "accept-encoding")?
     } else {
         Reply::bytes(StatusCode::OK, "application/json", TEXT.as_bytes().to_vec())
     };

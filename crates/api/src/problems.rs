@@ -99,9 +99,15 @@ kinds! {
     API_KEY_LIMIT = CONFLICT "api-key-limit" "You have too many keys",
         "An account has 20 API keys at most, expired ones among them.",
         "Revoke one that nobody uses: `GET /api/v1/api-keys` shows when each was used last.";
+    API_KEY_EXPIRED = CONFLICT "api-key-expired" "The key has expired",
+        "A rotation keeps a key's end, so another secret would not hold either.",
+        "Make a new key: `POST /api/v1/api-keys`. The expired one still counts until it is revoked.";
     OWN_ACCOUNT = CONFLICT "own-account" "You can not lock yourself out",
         "An admin asked to lock the account that asks.",
         "Another admin may lock it.";
+    LAST_ADMIN = CONFLICT "last-admin" "The last admin stays",
+        "The account that is to be deleted or locked is the only admin's that is not locked, and nobody could administer the installation without it.",
+        "Unlock another admin first. New ones are made by whoever runs the database: `UPDATE users SET role = 'admin' WHERE email_key = 'name@example.com'`.";
     TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large",
         "A body may have at most 64 KiB.",
         "Send less.";

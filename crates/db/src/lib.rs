@@ -40,6 +40,7 @@ pub(crate) mod statement;
 pub mod time;
 mod tls;
 pub mod transaction;
+pub mod usernames;
 pub mod users;
 
 pub use diesel::result::{Error as QueryError, QueryResult};

@@ -57,6 +57,21 @@ pub async fn ask(conn: &mut Conn, asks: &[Ask], now: DateTime<Utc>) -> QueryResu
         .collect()
 }
 
+/// Takes one back of each, where it was counted for nothing.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn give_back(conn: &mut Conn, keys: &[String]) -> QueryResult<usize> {
+    // In the order in which they are counted; see `ask`.
+    statement::<()>(
+        "UPDATE rate_limits SET asked = greatest(asked - 1, 0) WHERE key IN \
+         (SELECT key FROM rate_limits WHERE key = ANY ($1) ORDER BY key FOR UPDATE)",
+    )
+    .bind::<Array<Text>, _>(keys)
+    .execute(conn)
+    .await
+}
+
 /// Begins counting anew.
 ///
 /// # Errors

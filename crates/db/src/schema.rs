@@ -25,6 +25,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    usernames (username_key) {
+        username_key -> Text,
+        user_id -> Uuid,
+    }
+}
+
+diesel::table! {
     refresh_tokens (id) {
         id -> Uuid,
         user_id -> Uuid,

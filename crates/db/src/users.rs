@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::schema::users;
 use crate::statement::statement;
-use crate::{Conn, QueryError, QueryResult};
+use crate::{Conn, QueryError, QueryResult, usernames};
 
 /// A row of `users`; the migration says what its columns mean.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -91,7 +91,7 @@ pub struct Account {
     pub created_at: DateTime<Utc>,
 }
 
-/// Adds an account.
+/// Adds an account and takes its user name, in a transaction that ends with any error.
 ///
 /// # Errors
 /// [`EMAIL_TAKEN`], [`USERNAME_TAKEN`], or the connection is gone. The server is not made to report
@@ -103,16 +103,26 @@ pub async fn insert(conn: &mut Conn, user: &User) -> QueryResult<()> {
         .execute(conn)
         .await?;
     if added > 0 {
-        return Ok(());
+        return take_username(conn, user).await;
     }
     let email_is_taken = by_email_key(conn, &user.email_key).await?.is_some();
-    let taken = if email_is_taken {
+    Err(violation(if email_is_taken {
         EMAIL_TAKEN
     } else {
         USERNAME_TAKEN
-    };
-    let violation = DatabaseErrorKind::UniqueViolation;
-    Err(QueryError::DatabaseError(violation, Box::new(Taken(taken))))
+    }))
+}
+
+async fn take_username(conn: &mut Conn, user: &User) -> QueryResult<()> {
+    match &user.username_key {
+        Some(key) if !usernames::take(conn, key, user.id).await? => Err(violation(USERNAME_TAKEN)),
+        _ => Ok(()),
+    }
+}
+
+fn violation(constraint: &'static str) -> QueryError {
+    let kind = DatabaseErrorKind::UniqueViolation;
+    QueryError::DatabaseError(kind, Box::new(Taken(constraint)))
 }
 
 /// The name of the constraint that stood in the way.
@@ -149,7 +159,7 @@ impl DatabaseErrorInformation for Taken {
     }
 }
 
-/// Adds an account, unless its address has one. Returns whether it was added.
+/// Adds an account and takes its user name, unless its address has an account. Returns whether it was added.
 ///
 /// # Errors
 /// [`USERNAME_TAKEN`], or the connection is gone.
@@ -160,21 +170,10 @@ pub async fn insert_new(conn: &mut Conn, user: &User) -> QueryResult<bool> {
         .do_nothing()
         .execute(conn)
         .await?;
+    if added == 1 {
+        take_username(conn, user).await?;
+    }
     Ok(added == 1)
-}
-
-/// Whether somebody has this user name.
-///
-/// # Errors
-/// The connection is gone.
-pub async fn has_username(conn: &mut Conn, key: &str) -> QueryResult<bool> {
-    let found: Option<Uuid> = users::table
-        .filter(users::username_key.eq(key))
-        .select(users::id)
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(found.is_some())
 }
 
 /// The account of an address, compared by its key.

@@ -30,8 +30,10 @@ events! {
     EmailVerified = "email_verified",
     /// Somebody proved to be the user.
     LoggedIn = "logged_in",
-    /// Somebody gave a wrong password.
+    /// Somebody tried to log in with a wrong password.
     LoginFailed = "login_failed",
+    /// A wrong password was given where one who is logged in is asked for it again; the details say what for.
+    PasswordRefused = "password_refused",
     /// One session was ended by its holder.
     LoggedOut = "logged_out",
     /// All sessions were ended.

@@ -41,6 +41,14 @@ impl Limit {
         if block == 0 { 1 } else { block }
     }
 
+    /// Whole seconds until a window of it ends, rounded up: never more than it lasts, though another process began it by a
+    /// clock that is a little ahead.
+    #[must_use]
+    pub fn seconds_left(self, ends_at: Time, now: Time) -> u64 {
+        let whole = seconds_until(Time::UNIX_EPOCH + self.window, Time::UNIX_EPOCH);
+        seconds_until(ends_at, now).min(whole)
+    }
+
     /// How many of `want` requests are granted, where the window's count stands at `asked` with them.
     #[must_use]
     pub fn granted(self, want: u32, asked: u64) -> u32 {
@@ -165,7 +173,7 @@ impl Lease {
         Allowance {
             limit: self.limit.most,
             remaining: free.saturating_add(self.left),
-            reset_seconds: seconds_until(count.ends_at, now),
+            reset_seconds: self.limit.seconds_left(count.ends_at, now),
         }
     }
 }

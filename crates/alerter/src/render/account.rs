@@ -60,8 +60,8 @@ fn page(mail: &AccountMail, verification: EmailVerification) -> Page {
                     .to_owned(),
             button: "",
             notes: vec![
-                "Log in with your password. If you do not know it any more, ask for a new one on the \
-                 login page: that also confirms the address.",
+                "Log in with your password. If you do not know it any more, say where you log in that you have \
+                 forgotten it: a mail to this address lets you choose a new one, which also confirms the address.",
                 "If it was not you, there is nothing to do: nothing has changed.",
             ],
         },
@@ -104,7 +104,8 @@ fn verify(opens: bool) -> Page {
         false => (
             "Confirm that this address is yours. Your account at Pulsemon works meanwhile.",
             "If you have not registered at Pulsemon, somebody else has, with your address. Do not \
-             confirm it; ask for a new password on the login page, and the account is yours alone.",
+             confirm it. Say where you log in that you have forgotten the password: a mail to this address \
+             lets you choose a new one, and the account is yours alone.",
         ),
     };
     Page {
@@ -176,6 +177,8 @@ mod tests {
             assert!(!off.contains(promise) && required.contains(promise));
         }
         assert!(off.contains("works meanwhile"), "{off}");
+        // There is none but a frontend's, if that.
+        assert!(!off.contains("page"), "{off}");
     }
 
     #[test]

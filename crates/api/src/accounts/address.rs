@@ -9,7 +9,7 @@ use models::audit::AuditEvent;
 use models::id::{DeliveryId, UserId};
 use uuid::Uuid;
 
-use super::{links, mail, register};
+use super::{links, mail, pace, register};
 use crate::app::Api;
 use crate::auth::account::Email;
 use crate::auth::{Bearer, Origin};
@@ -17,6 +17,8 @@ use crate::error::{FieldError, Problem};
 use crate::limits;
 use crate::problems;
 
+/// What is wrong with an address to move to that is the account's.
+pub(crate) const SAME_ADDRESS: &str = "is your address already";
 /// As long as its links work.
 const LIFE: TimeDelta = LinkPurpose::TakeAddress.life();
 const BOTH: [LinkPurpose; 2] = [LinkPurpose::LeaveAddress, LinkPurpose::TakeAddress];
@@ -31,7 +33,7 @@ pub(crate) struct Moved {
 }
 
 /// Asks for a move, and mails both addresses. One that has an account already gets another mail, where addresses have
-/// to be confirmed, and the answer does not tell.
+/// to be confirmed, and neither the answer nor its time tells.
 ///
 /// # Errors
 /// 401, 422 for the same address, 409 (`duplicate-email`) where addresses need not be confirmed, 429.
@@ -42,16 +44,13 @@ pub(crate) async fn change_address(
     origin: &Origin,
 ) -> Result<(), Problem> {
     let now = api.clock.now().trunc_subsecs(6);
-    let deliveries = api
-        .db
-        .transaction(async |conn: &mut Conn| {
-            let user = bearer.caller_locked(conn).await?.user.as_uuid();
-            let event = origin.event(AuditEvent::EmailChangeRequested, user, now);
-            audit::record(conn, &event).await?;
-            ask(conn, api, user, email, now).await
-        })
-        .await?;
-    for delivery in deliveries {
+    let asked = api.db.transaction(async |conn: &mut Conn| {
+        let user = bearer.caller_locked(conn).await?.user.as_uuid();
+        let event = origin.event(AuditEvent::EmailChangeRequested, user, now);
+        audit::record(conn, &event).await?;
+        ask(conn, api, user, email, now).await
+    });
+    for delivery in pace::even(asked).await? {
         api.nudges.mail(delivery);
     }
     Ok(())
@@ -70,7 +69,7 @@ async fn ask(
     if owner.as_ref().is_some_and(|owner| owner.id == user) {
         return Err(Problem::invalid(vec![FieldError {
             field: "email".to_owned(),
-            message: "is your address already".to_owned(),
+            message: SAME_ADDRESS.to_owned(),
         }]));
     }
     if owner.is_some() && !api.config.auth.verification.is_required() {

@@ -3,14 +3,16 @@
 //! Where addresses have to be confirmed, nobody learns from the answer whether an address has an account: its owner is
 //! told by mail instead. That mail carries no link that confirms: else whoever registers with a stranger's address
 //! would have an account in his name as soon as the stranger follows it. A new password, which the mail names as the
-//! way in, confirms the address and locks the other one out.
+//! way in, confirms the address and locks the other one out. Nor does a user name tell: the one that was given with a known
+//! address is taken like a new account's, for as long as the address' owner is there. There are as many of them as there
+//! could be accounts: each is an account route's request of its client, and a hash.
 
 use db::users::{self, User};
-use db::{Conn, Failure, QueryError, audit};
+use db::{Conn, Failure, QueryError, audit, usernames};
 use models::account_mail::AccountMail;
 use models::audit::AuditEvent;
 
-use super::mail;
+use super::{mail, pace};
 use crate::app::Api;
 use crate::auth::Origin;
 use crate::error::Problem;
@@ -22,7 +24,7 @@ use crate::problems;
 /// 409 (`duplicate-username`; `duplicate-email` where addresses need not be confirmed), or the database's failure.
 pub(crate) async fn register(api: &Api, user: &User, origin: &Origin) -> Result<(), Problem> {
     if api.config.auth.verification.is_required() {
-        return register_unconfirmed(api, user, origin).await;
+        return pace::even(register_unconfirmed(api, user, origin)).await;
     }
     api.db
         .transaction(async |conn: &mut Conn| {
@@ -38,7 +40,7 @@ async fn register_unconfirmed(api: &Api, user: &User, origin: &Origin) -> Result
         .transaction(async |conn: &mut Conn| {
             // Before the address: its answer must not depend on that.
             if let Some(name) = &user.username_key
-                && users::has_username(conn, name).await?
+                && usernames::is_taken(conn, name).await?
             {
                 return Err(duplicate_username());
             }
@@ -52,6 +54,12 @@ async fn register_unconfirmed(api: &Api, user: &User, origin: &Origin) -> Result
                 return mail::post(conn, &api.mail_key, to, &AccountMail::VerifyEmail, now).await;
             }
             let owner = users::by_email_key(conn, &user.email_key).await?;
+            // As gone as a new account's would be: a name that stays free would tell that this is none.
+            if let (Some(name), Some(owner)) = (&user.username_key, &owner)
+                && !usernames::take(conn, name, owner.id).await?
+            {
+                return Err(duplicate_username());
+            }
             let address = (
                 owner.as_ref().map(|owner| owner.id),
                 user.email_key.as_str(),

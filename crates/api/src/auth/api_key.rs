@@ -130,7 +130,8 @@ pub(crate) async fn find(
     }))
 }
 
-fn hash(text: &str) -> Vec<u8> {
+/// What is stored of a key.
+pub(crate) fn hash(text: &str) -> Vec<u8> {
     Sha256::digest(text.as_bytes()).to_vec()
 }
 

@@ -1,5 +1,6 @@
 //! bcrypt, off the async threads and never more at once than there are cores.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,11 +79,20 @@ impl Passwords {
             Some(hash) => (true, hash),
             None => (false, self.dummy.to_string()),
         };
-        let outdated = hash
-            .parse::<bcrypt::HashParts>()
-            .is_ok_and(|parts| parts.get_cost() != self.cost);
+        let cost = self.cost;
+        let parts = hash.parse::<bcrypt::HashParts>();
+        let stored = parts.map_or(cost, |parts| parts.get_cost());
+        let outdated = stored != cost;
         let matches = self
-            .run(move || bcrypt::verify(password.expose_secret(), &hash))
+            .run(move || {
+                let matches = bcrypt::verify(password.expose_secret(), &hash)?;
+                if !matches {
+                    for cost in rest(stored, cost) {
+                        bcrypt::hash(password.expose_secret(), cost)?;
+                    }
+                }
+                Ok::<_, bcrypt::BcryptError>(matches)
+            })
             .await?
             .map_err(Problem::internal)?;
         Ok(if matches && known {
@@ -112,9 +122,25 @@ impl Passwords {
     }
 }
 
+/// What is left to compute after a comparison at an old cost, so that a wrong password takes as long as at the present one:
+/// each cost takes twice as long as the one below it. An account from before the cost was raised would else be told by a
+/// quick answer. (Nothing helps where it was lowered.)
+fn rest(stored: u32, present: u32) -> Range<u32> {
+    stored..present
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_password_takes_as_long_at_an_old_cost_as_at_the_present_one() {
+        let rounds = |cost: u32| 1_u64 << cost;
+        for (stored, present) in [(4, 4), (10, 12), (4, 31), (12, 10)] {
+            let spent = rounds(stored) + rest(stored, present).map(rounds).sum::<u64>();
+            assert_eq!(spent, rounds(present.max(stored)));
+        }
+    }
 
     #[tokio::test]
     async fn a_password_is_right_only_whole_and_only_for_its_hash() {

@@ -17,7 +17,7 @@ use super::tokens::AccessClaims;
 use crate::app::Api;
 use crate::client::Client;
 use crate::error::Problem;
-use crate::limits::{self, Subject};
+use crate::limits::{self, Subject, Used};
 use crate::problems;
 
 /// The role that opens `/admin`.
@@ -175,7 +175,11 @@ impl FromRequest for Bearer {
                 Proof::Key(key) => key.user,
             };
             let subject = Subject::of(user, request.method());
-            limits::note(&request, limits::spend(&api, subject).await?);
+            let spent = limits::spend(&api, subject).await;
+            if let (Proof::Key(_), Err(refused)) = (&proof, &spent) {
+                remember(&api, used(&request, token), refused);
+            }
+            limits::note(&request, spent?);
             Ok(Self {
                 proof,
                 subject,
@@ -209,6 +213,24 @@ fn session(api: &Api, token: &str) -> Result<Arc<AccessClaims>, Problem> {
     Ok(claims)
 }
 
+/// A key's user may ask no more: until he may, it is refused unseen.
+fn remember(api: &Api, used: Used, refused: &Problem) {
+    if let Some(told) = refused.parts().allowance {
+        api.limiter.spent_keys.note(used, told, api.clock.now());
+    }
+}
+
+fn used(request: &HttpRequest, key: &str) -> Used {
+    Used {
+        key: api_key::hash(key),
+        reads: reads(request),
+    }
+}
+
+fn reads(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
 /// The key, if there is such a one and it opens what is asked for.
 async fn known_key(
     api: &Data<Api>,
@@ -216,6 +238,9 @@ async fn known_key(
     token: &str,
 ) -> Result<KnownKey, Problem> {
     let now = api.clock.now();
+    if let Some(spent) = api.limiter.spent_keys.refusal(&used(request, token), now) {
+        return Err(Problem::limited(spent));
+    }
     let trusted = &api.config.trusted_proxies;
     let network = Client::of(request.peer_addr(), request.headers(), trusted).network();
     if let Some(spent) = api.limiter.strangers.refusal(network, now) {
@@ -228,14 +253,13 @@ async fn known_key(
         api.limiter.strangers.note(network, now);
         return Err(Problem::unauthorized());
     };
-    if !api_key::is_open(request.path()) {
+    if !api_key::is_open(request.match_info().as_str()) {
         return Err(Problem::new(
             &problems::SESSION_REQUIRED,
             "Accounts, keys and administration are for people: log in.",
         ));
     }
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !reads && key.scope != KeyScope::Write {
+    if !reads(request) && key.scope != KeyScope::Write {
         return Err(Problem::new(
             &problems::INSUFFICIENT_SCOPE,
             "This takes a key with the scope `write`.",

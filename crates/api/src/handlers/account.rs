@@ -2,8 +2,10 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use db::users;
+use secrecy::SecretString;
 
-use super::sessions::prove;
+use super::proof::{Given, prove};
 use crate::accounts;
 use crate::app::Api;
 use crate::auth::{Bearer, Origin, account};
@@ -57,13 +59,19 @@ pub(crate) async fn change_email(
 ) -> Answer {
     let password = fields.required("password", account::secret);
     let email = fields.required("email", account::email);
-    fields.finish()?;
-    let (Some(password), Some(email)) = (password, email) else {
-        return Err(Problem::internal("a field was wrong and nobody said so"));
-    };
     let app = Data::clone(&api);
     api.work(async move {
-        prove(&app, &bearer, &origin, (password, "password")).await?;
+        if let Some(email) = &email {
+            let mut conn = app.conn().await?;
+            let user = bearer.caller(&mut conn).await?.user.as_uuid();
+            let owner = users::by_email_key(&mut conn, &email.key).await?;
+            if owner.is_some_and(|owner| owner.id == user) {
+                fields.refuse("email", accounts::SAME_ADDRESS);
+            }
+        }
+        let given = given(password, "change_email");
+        prove(&app, &bearer, &origin, given, fields).await?;
+        let email = email.ok_or_else(|| Problem::internal("no address and nobody said so"))?;
         accounts::change_address(&app, &bearer, &email, &origin).await?;
         Ok(Reply::empty(StatusCode::ACCEPTED))
     })
@@ -73,7 +81,7 @@ pub(crate) async fn change_email(
 /// `DELETE /auth/me`: everything goes.
 ///
 /// # Errors
-/// 401, 422, 429, 503.
+/// 401, 409 (`last-admin`), 422, 429, 503.
 pub(crate) async fn delete(
     api: Data<Api>,
     bearer: Bearer,
@@ -81,13 +89,20 @@ pub(crate) async fn delete(
     Body(mut fields): Body,
 ) -> Answer {
     let password = fields.required("password", account::secret);
-    fields.finish()?;
-    let password = password.ok_or_else(|| Problem::internal("no password and nobody said so"))?;
     let app = Data::clone(&api);
     api.work(async move {
-        prove(&app, &bearer, &origin, (password, "password")).await?;
+        let given = given(password, "delete_account");
+        prove(&app, &bearer, &origin, given, fields).await?;
         accounts::erase(&app, &bearer, &origin).await?;
         Ok(Reply::no_content())
     })
     .await
+}
+
+fn given(password: Option<SecretString>, purpose: &'static str) -> Given {
+    Given {
+        field: "password",
+        password,
+        purpose,
+    }
 }

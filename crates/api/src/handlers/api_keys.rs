@@ -131,7 +131,7 @@ pub(crate) async fn list(api: Data<Api>, bearer: Bearer, Query(mut fields): Quer
 /// `POST /api-keys/{id}/rotate`: another secret in place of the old one, which ends at once.
 ///
 /// # Errors
-/// 401, 403 for a key, 404.
+/// 401, 403 for a key, 404, 409 (`api-key-expired`).
 pub(crate) async fn rotate(
     api: Data<Api>,
     bearer: Bearer,
@@ -152,6 +152,12 @@ pub(crate) async fn rotate(
                 let key = api_keys::rotate(conn, user, id.uuid()?, secret, now)
                     .await?
                     .ok_or_else(Problem::not_found)?;
+                if key.expires_at.is_some_and(|end| end <= now) {
+                    return Err(Problem::new(
+                        &problems::API_KEY_EXPIRED,
+                        "Another secret would not hold either. Make a new key.",
+                    ));
+                }
                 let event = origin
                     .event(AuditEvent::ApiKeyRotated, user, now)
                     .with(json!({"id": key.id, "name": key.name}));

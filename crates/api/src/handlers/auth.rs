@@ -7,6 +7,7 @@ use db::refresh_tokens::Holder;
 use db::users::{self, User};
 use models::Time;
 use models::audit::AuditEvent;
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::accounts;
@@ -89,51 +90,63 @@ pub(crate) async fn login(api: Data<Api>, origin: Origin, Body(mut fields): Body
         let now = to_micros(app.clock.now());
         let attempt = Attempt::begin(&app, &origin, &key, now).await?;
         attempt.wait().await;
-        let user = users::by_email_key(&mut *app.conn().await?, &key).await?;
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let verdict = app.passwords.verify(password.clone(), hash).await?;
-        let is_right = matches!(verdict, Verdict::Right { .. });
-        let Some(user) = user else {
-            return Err(wrong_pair());
-        };
-        let event = |kind| origin.event(kind, user.id, now);
-        if !is_right || user.locked_at.is_some() {
-            note(&app, event(AuditEvent::LoginFailed));
-            return Err(wrong_pair());
-        }
-        if app.config.auth.verification.is_required() && !user.is_verified {
-            return Err(Problem::email_not_verified());
-        }
-        let outdated = verdict == Verdict::Right { outdated: true };
-        let rehashed = match outdated {
-            // When no core is free, the next login will do.
-            true => app.passwords.hash(password).await.ok(),
-            false => None,
-        };
-        let pair = app
-            .db
-            .transaction(async |conn: &mut Conn| {
-                // A password that was changed while we compared must not begin a session.
-                let standing = users::lock(conn, user.id, None).await?;
-                if standing.is_none_or(|now| now.token_epoch != user.token_epoch) {
-                    return Err(wrong_pair());
-                }
-                if let Some(new) = &rehashed {
-                    users::rehash(conn, user.id, &user.password_hash, new).await?;
-                }
-                attempt.succeeded(conn).await?;
-                let holder = Holder {
-                    user_id: user.id,
-                    session_id: Uuid::now_v7(),
-                    token_epoch: user.token_epoch,
-                };
-                db::audit::record(conn, &event(AuditEvent::LoggedIn)).await?;
-                auth::start_session(conn, &app.tokens, holder, &origin, now).await
-            })
-            .await?;
+        let pair = enter(&app, &origin, &attempt, (&key, password), now).await?;
         logged_in(&app, &pair)
     })
     .await
+}
+
+/// Begins a session for whoever knows the password of an address' account.
+async fn enter(
+    api: &Data<Api>,
+    origin: &Origin,
+    attempt: &Attempt,
+    (email_key, password): (&str, SecretString),
+    now: Time,
+) -> Result<Pair, Problem> {
+    let user = users::by_email_key(&mut *api.conn().await?, email_key).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let verdict = attempt.compare(api, password.clone(), hash).await?;
+    let is_right = matches!(verdict, Verdict::Right { .. });
+    let Some(user) = user else {
+        return Err(attempt.failed(wrong_pair()));
+    };
+    let event = |kind| origin.event(kind, user.id, now);
+    if !is_right || user.locked_at.is_some() {
+        note(api, event(AuditEvent::LoginFailed));
+        return Err(attempt.failed(wrong_pair()));
+    }
+    if api.config.auth.verification.is_required() && !user.is_verified {
+        // The password was right: who tries before he has read his mail must not find himself refused after it.
+        attempt.succeeded(&mut *api.conn().await?).await?;
+        return Err(Problem::email_not_verified());
+    }
+    let outdated = verdict == Verdict::Right { outdated: true };
+    let rehashed = match outdated {
+        // When no core is free, the next login will do.
+        true => api.passwords.hash(password).await.ok(),
+        false => None,
+    };
+    api.db
+        .transaction(async |conn: &mut Conn| {
+            // A password that was changed while we compared must not begin a session.
+            let standing = users::lock(conn, user.id, None).await?;
+            if standing.is_none_or(|now| now.token_epoch != user.token_epoch) {
+                return Err(wrong_pair());
+            }
+            if let Some(new) = &rehashed {
+                users::rehash(conn, user.id, &user.password_hash, new).await?;
+            }
+            attempt.succeeded(conn).await?;
+            let holder = Holder {
+                user_id: user.id,
+                session_id: Uuid::now_v7(),
+                token_epoch: user.token_epoch,
+            };
+            db::audit::record(conn, &event(AuditEvent::LoggedIn)).await?;
+            auth::start_session(conn, &api.tokens, holder, origin, now).await
+        })
+        .await
 }
 
 /// `POST /auth/refresh`

@@ -6,16 +6,15 @@ use db::sessions::{self, Session};
 use db::{Conn, audit, users};
 use models::account_mail::LinkPurpose;
 use models::audit::AuditEvent;
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::auth::{logged_in, to_micros};
+use super::proof::{Given, prove};
 use super::{NoQuery, PathId};
 use crate::app::Api;
-use crate::auth::{self, Bearer, Origin, Pair, Verdict, account};
-use crate::error::{FieldError, Problem};
+use crate::auth::{self, Bearer, Origin, Pair, account};
+use crate::error::Problem;
 use crate::input::{Body, NoFields};
-use crate::limits::Attempt;
 use crate::reply::{Answer, Reply};
 use crate::views::account::{SessionList, SessionView};
 use crate::views::format;
@@ -124,13 +123,15 @@ pub(crate) async fn change_password(
 ) -> Answer {
     let current = fields.required("current_password", account::secret);
     let new = fields.required("new_password", account::new_password);
-    fields.finish()?;
-    let (Some(current), Some(new)) = (current, new) else {
-        return Err(Problem::internal("a field was wrong and nobody said so"));
+    let given = Given {
+        field: "current_password",
+        password: current,
+        purpose: "change_password",
     };
     let app = Data::clone(&api);
     api.work(async move {
-        let compared = prove(&app, &bearer, &origin, (current, "current_password")).await?;
+        let compared = prove(&app, &bearer, &origin, given, fields).await?;
+        let new = new.ok_or_else(|| Problem::internal("no password and nobody said so"))?;
         let hash = app.passwords.hash(new).await?;
         let pair = app
             .db
@@ -141,39 +142,6 @@ pub(crate) async fn change_password(
         logged_in(&app, &pair)
     })
     .await
-}
-
-/// Compares the password in a field with the caller's; returns the hash that it was compared with.
-///
-/// # Errors
-/// 401, 422 for a wrong one, 429 after too many of them.
-pub(super) async fn prove(
-    api: &Api,
-    bearer: &Bearer,
-    origin: &Origin,
-    (password, field): (SecretString, &str),
-) -> Result<String, Problem> {
-    let now = to_micros(api.clock.now());
-    let (user, attempt, hash) = {
-        let mut conn = api.conn().await?;
-        let user = bearer.caller(&mut conn).await?.user;
-        let attempt = Attempt::proof(api, &mut conn, user, now).await?;
-        let hash = users::password_hash(&mut conn, user.as_uuid()).await?;
-        (user.as_uuid(), attempt, hash)
-    };
-    let hash = hash.ok_or_else(Problem::unauthorized)?;
-    let verdict = api.passwords.verify(password, Some(hash.clone())).await?;
-    let mut conn = api.conn().await?;
-    if matches!(verdict, Verdict::Right { .. }) {
-        attempt.succeeded(&mut conn).await?;
-        return Ok(hash);
-    }
-    let failed = origin.event(AuditEvent::LoginFailed, user, now);
-    audit::record(&mut conn, &failed).await?;
-    Err(Problem::invalid(vec![FieldError {
-        field: field.to_owned(),
-        message: "is not your password".to_owned(),
-    }]))
 }
 
 /// Links that a new password voids.

@@ -42,7 +42,8 @@ pub(crate) async fn account_routes(
 
 /// What stands behind `/auth/`, where something is posted there.
 fn counted_route(request: &ServiceRequest) -> Option<&str> {
-    let path = request.path();
+    // As the router reads it: written with escapes, a path leads to the same route.
+    let path = request.match_info().as_str();
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     let route = path.strip_prefix("/auth/")?;
     // Others are reads, or pages that change nothing.

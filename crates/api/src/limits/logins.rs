@@ -13,11 +13,12 @@ use db::Conn;
 use db::rate_limits::{self, Ask};
 use models::Time;
 use models::id::UserId;
-use models::limit::{Allowance, Count, Limit, login_delay, seconds_until};
+use models::limit::{Allowance, Count, Limit, login_delay};
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::Api;
-use crate::auth::Origin;
+use crate::auth::{Origin, Verdict};
 use crate::error::Problem;
 
 /// Bytes of a digest that name an account: enough that no two meet.
@@ -28,6 +29,8 @@ const DIGEST_BYTES: usize = 16;
 pub(crate) struct Attempt {
     keys: Vec<String>,
     delay: Duration,
+    /// What is left where it would be refused.
+    left: Allowance,
 }
 
 impl Attempt {
@@ -48,12 +51,13 @@ impl Attempt {
             format!("logins {account}"),
         ];
         let counts = ask(&mut *api.conn().await?, limit, &keys, now).await?;
-        require(limit, counts.first(), now)?;
+        let left = require(limit, counts.first(), now)?;
         let failures = counts.last().map_or(0, |all| all.asked.saturating_sub(1));
         let delay = login_delay(failures, limit.most);
         Ok(Self {
             keys,
             delay: delay.to_std().unwrap_or_default(),
+            left,
         })
     }
 
@@ -70,10 +74,11 @@ impl Attempt {
         let limit = api.limiter.rates.login_failures;
         let keys = vec![format!("proofs {user}")];
         let counts = ask(conn, limit, &keys, now).await?;
-        require(limit, counts.first(), now)?;
+        let left = require(limit, counts.first(), now)?;
         Ok(Self {
             keys,
             delay: Duration::ZERO,
+            left,
         })
     }
 
@@ -82,6 +87,29 @@ impl Attempt {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
+    }
+
+    /// Compares. Where no core is free for it, nothing was tried and nothing is counted: else a storm of strangers' logins
+    /// would keep an owner out until his window ends.
+    ///
+    /// # Errors
+    /// 503, or the database's failure.
+    pub(crate) async fn compare(
+        &self,
+        api: &Api,
+        password: SecretString,
+        hash: Option<String>,
+    ) -> Result<Verdict, Problem> {
+        let compared = api.passwords.verify(password, hash).await;
+        if compared.is_err() {
+            rate_limits::give_back(&mut *api.conn().await?, &self.keys).await?;
+        }
+        compared
+    }
+
+    /// Says with a failure how many more there may be; as many where there is no account.
+    pub(crate) fn failed(&self, problem: Problem) -> Problem {
+        problem.nearing(self.left)
     }
 
     /// It did not fail: the count begins anew.
@@ -109,20 +137,26 @@ async fn ask(
     Ok(rate_limits::ask(conn, &asks, now).await?)
 }
 
-/// Refuses where a count is over its limit.
+/// Refuses where a count is over its limit; else says how much is left.
 ///
 /// # Errors
 /// 429.
-pub(super) fn require(limit: Limit, count: Option<&Count>, now: Time) -> Result<(), Problem> {
+pub(super) fn require(
+    limit: Limit,
+    count: Option<&Count>,
+    now: Time,
+) -> Result<Allowance, Problem> {
     let count = count.ok_or_else(|| Problem::internal("the count has no row"))?;
-    if limit.granted(1, count.asked) == 1 {
-        return Ok(());
-    }
-    Err(Problem::limited(Allowance {
+    let left = u64::from(limit.most).saturating_sub(count.asked);
+    let allowance = Allowance {
         limit: limit.most,
-        remaining: 0,
-        reset_seconds: seconds_until(count.ends_at, now).max(1),
-    }))
+        remaining: u32::try_from(left).unwrap_or(limit.most),
+        reset_seconds: limit.seconds_left(count.ends_at, now).max(1),
+    };
+    match limit.granted(1, count.asked) {
+        1 => Ok(allowance),
+        _ => Err(Problem::limited(allowance)),
+    }
 }
 
 /// Names an account without its address, which a table of counters need not hold.

@@ -41,7 +41,8 @@ pub(super) fn operations() -> Vec<Operation> {
                  their alerts are sent. An account that is locked already stays so.",
             )
             .without_fields()
-            .problem(&problems::OWN_ACCOUNT),
+            .problem(&problems::OWN_ACCOUNT)
+            .problem(&problems::LAST_ADMIN),
         one(
             ("post", "/admin/users/{id}/unlock"),
             "unlock",

@@ -29,8 +29,9 @@ pub(super) fn operations() -> Vec<Operation> {
             .problem(&problems::API_KEY_LIMIT)
             .stored(),
         Operation::new(("post", "/api-keys/{id}/rotate"), "rotateApiKey", TAG, "Replace a key")
-            .about("Another secret under the same id, name, scope and end. The old one ends at once.")
+            .about("Another secret under the same id, name, scope and end. The old one ends at once. A key that has expired stays so (409): make a new one.")
             .answer::<NewApiKey>(StatusCode::OK, "The new key.", &examples::new_api_key())
+            .problem(&problems::API_KEY_EXPIRED)
             .stored(),
         Operation::new(("delete", "/api-keys/{id}"), "revokeApiKey", TAG, "Take a key away")
             .about("It ends at once.")

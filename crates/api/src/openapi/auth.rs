@@ -116,9 +116,10 @@ fn changes() -> Vec<Operation> {
             .problem(&problems::DUPLICATE_EMAIL)
             .stored(),
         Operation::new(("delete", "/auth/me"), "deleteAccount", TAG, "Delete the account")
-            .about("Everything goes at once: services, sessions, keys, links; history follows in the background.")
+            .about("Everything goes at once: services, sessions, keys, links; history follows in the background. The last admin who is not locked stays (409).")
             .body("Confirmation", &json!({"password": "correct horse battery"}))
             .plain(StatusCode::NO_CONTENT, "It is gone.", None)
+            .problem(&problems::LAST_ADMIN)
             .stored(),
     ]
 }
@@ -147,6 +148,7 @@ fn sessions() -> Vec<Operation> {
             .answer::<Me>(StatusCode::OK, "The account.", &examples::me())
             .stored(),
         Operation::new(("get", "/auth/sessions"), "sessions", TAG, "Where you are logged in")
+            .about("An account has 100 sessions at most: a login beyond them ends the one that was not used for longest, without a word.")
             .answer::<SessionList>(StatusCode::OK, "All sessions, the last used first.", &examples::sessions())
             .stored(),
         Operation::new(("delete", "/auth/sessions/{id}"), "endSession", TAG, "Log out somewhere else")

@@ -212,12 +212,23 @@ impl Operation {
 
     /// A success of another media type, or without a body.
     pub(super) fn plain(self, status: StatusCode, about: &str, media: Option<&str>) -> Self {
+        self.plain_with(status, about, media, &[])
+    }
+
+    /// The same with headers of its own.
+    pub(super) fn plain_with(
+        self,
+        status: StatusCode,
+        about: &str,
+        media: Option<&str>,
+        headers: &[&str],
+    ) -> Self {
         let kind = match media {
             Some("application/json") => "object",
             _ => "string",
         };
         let content = media.map(|media| json!({media: {"schema": {"type": kind}}}));
-        self.add(status, about, content, &[])
+        self.add(status, about, content, headers)
     }
 
     fn opens_to_keys(&self) -> bool {

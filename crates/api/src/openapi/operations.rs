@@ -72,12 +72,7 @@ fn health() -> Vec<Operation> {
 fn pages() -> Vec<Operation> {
     let slugs: Vec<&str> = problems::ALL.iter().map(|kind| kind.slug).collect();
     vec![
-        Operation::new(("get", "/openapi.json"), "document", TAG, "This document")
-            .public()
-            .reads_query()
-            .header("If-None-Match")
-            .plain(StatusCode::OK, "OpenAPI 3.1.", Some("application/json"))
-            .plain(StatusCode::NOT_MODIFIED, "It is still this version.", None),
+        document(),
         Operation::new(("get", "/docs"), "docs", TAG, "This document as a page")
             .public()
             .at_root()
@@ -120,4 +115,23 @@ fn pages() -> Vec<Operation> {
         )
         .plain(StatusCode::OK, "A page.", Some(HTML)),
     ]
+}
+
+fn document() -> Operation {
+    Operation::new(("get", "/openapi.json"), "document", TAG, "This document")
+        .public()
+        .reads_query()
+        .header("If-None-Match")
+        .plain_with(
+            StatusCode::OK,
+            "OpenAPI 3.1.",
+            Some("application/json"),
+            &["ETag"],
+        )
+        .plain_with(
+            StatusCode::NOT_MODIFIED,
+            "It is still this version.",
+            None,
+            &["ETag"],
+        )
 }

@@ -47,6 +47,20 @@ pub(super) fn type_of(kind: &Kind) -> String {
 /// What answers say that are counted against a limit.
 pub(super) const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 
+/// A header that an answer may lack: its name in the components.
+fn optional(name: &str) -> String {
+    format!("Optional-{name}")
+}
+
+/// Which those are, and when they are there.
+const OPTIONAL: [(&str, &str); 4] = [
+    ("RateLimit-Limit", COUNTED),
+    ("RateLimit-Remaining", COUNTED),
+    ("RateLimit-Reset", COUNTED),
+    ("Retry-After", "Only with `idempotency-key-in-use`."),
+];
+const COUNTED: &str = "Only where the request was counted.";
+
 /// The header's name in the document's components, and what it says.
 const HEADERS: [(&str, &str, &str, &str); 9] = [
     (
@@ -64,7 +78,7 @@ const HEADERS: [(&str, &str, &str, &str); 9] = [
     (
         "ETag",
         "string",
-        "The version of what its owner can change; for `If-Match`.",
+        "The version: of what its owner can change, for `If-Match`; of this document, for `If-None-Match`.",
         "\"0193f0a06e5c7d0f9d5f6a3f0c8b7e11-649fdd5b8b400\"",
     ),
     (
@@ -113,7 +127,18 @@ pub(super) fn headers() -> Value {
             json!({"description": about, "required": always, "schema": schema, "example": example});
         ((*name).to_owned(), header)
     };
-    Value::Object(HEADERS.iter().map(header).collect())
+    let mut all: Map<String, Value> = HEADERS.iter().map(header).collect();
+    for (name, when) in OPTIONAL {
+        let mut header = all.get(name).cloned().unwrap_or_default();
+        if let Some(header) = header.as_object_mut() {
+            header.insert("required".to_owned(), json!(false));
+            let about = header.get("description").and_then(Value::as_str);
+            let about = format!("{} {when}", about.unwrap_or_default());
+            header.insert("description".to_owned(), json!(about));
+        }
+        all.insert(optional(name), header);
+    }
+    Value::Object(all)
 }
 
 /// A reference to a schema.
@@ -195,20 +220,27 @@ pub(super) fn responses() -> Value {
 
 /// The answer of a status that stands for these kinds of problems.
 pub(super) fn failure(kinds: &[&Kind]) -> Value {
-    let mut headers = json!({"X-Request-Id": header_ref("X-Request-Id")});
-    let mut add = |name: &str| {
-        headers
-            .as_object_mut()
-            .map(|all| all.insert(name.to_owned(), header_ref(name)))
+    let mut headers = Map::new();
+    let mut add = |name: &str, component: &str| {
+        headers.insert(name.to_owned(), header_ref(component));
     };
-    match kinds.first().map_or(0, |kind| kind.status.as_u16()) {
-        401 => drop(add("WWW-Authenticate")),
-        429 => {
-            drop(add("Retry-After"));
-            LIMITS.iter().for_each(|name| drop(add(name)));
+    add("X-Request-Id", "X-Request-Id");
+    let status = kinds.first().map_or(0, |kind| kind.status.as_u16());
+    if status == 401 {
+        add("WWW-Authenticate", "WWW-Authenticate");
+    }
+    if status == 429 || status == 503 {
+        add("Retry-After", "Retry-After");
+    } else if kinds.contains(&&problems::IDEMPOTENCY_KEY_IN_USE) {
+        add("Retry-After", &optional("Retry-After"));
+    }
+    for name in LIMITS {
+        match status {
+            429 => add(name, name),
+            // Not promised: a request may fail before it is counted, and what is asked without a token is not counted
+            // everywhere.
+            _ => add(name, &optional(name)),
         }
-        503 => drop(add("Retry-After")),
-        _ => {}
     }
     let description: Vec<String> = kinds
         .iter()

@@ -204,6 +204,66 @@ async fn a_lock_ends_everything_at_once_and_an_unlock_brings_no_token_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_admin_who_is_not_locked_stays_whoever_else_leaves_at_once() {
+    let app = administered().await;
+    let twin = TestApp::on(std::sync::Arc::clone(&app.db), &[]).await;
+    let first = logged_in(&app, ADMIN, ADMIN_PASSWORD).await;
+    let leave = async |user: &User<'_>, password: &str| {
+        let body = json!({"password": password}).to_string();
+        user.send(Method::DELETE, "/auth/me", body).await
+    };
+    leave(&first, ADMIN_PASSWORD)
+        .await
+        .problem(409, "last-admin");
+    first.get("/admin/users").await.expect(200);
+    let appoint = async |user: &User<'_>| {
+        let sql = format!("UPDATE users SET role = 'admin' WHERE id = '{}'", user.id);
+        app.db.execute(&sql).await;
+    };
+    let left = |answers: [&Answer; 2]| {
+        let gone = answers.iter().filter(|answer| answer.status < 300).count();
+        assert_eq!(gone, 1, "{answers:?}");
+        for answer in answers.iter().filter(|answer| answer.status >= 300) {
+            if answer.status != 401 {
+                answer.problem(409, "last-admin");
+            }
+        }
+    };
+    let mut admin = first;
+    let mut password = ADMIN_PASSWORD;
+    for _ in 0..10 {
+        let other = app.user().await;
+        appoint(&other).await;
+        let (one, two) = {
+            let there = other.at(&twin);
+            tokio::join!(leave(&admin, password), leave(&there, PASSWORD))
+        };
+        left([&one, &two]);
+        if one.status == 204 {
+            (admin, password) = (other, PASSWORD);
+        }
+    }
+    for _ in 0..10 {
+        let other = app.user().await;
+        appoint(&other).await;
+        let (one, two) = {
+            let there = other.at(&twin);
+            tokio::join!(admin.turn(&other, "lock"), there.turn(&admin, "lock"))
+        };
+        left([&one, &two]);
+        if two.status == 200 {
+            (admin, password) = (other, PASSWORD);
+        }
+    }
+    // A locked one is no admin who could help.
+    leave(&admin, password).await.problem(409, "last-admin");
+    // Who is no admin leaves as he likes.
+    let ann = app.user().await;
+    leave(&ann, PASSWORD).await.expect(204);
+    twin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_administers_and_unknown_accounts_are_not_found() {
     let app = administered().await;
     let admin = logged_in(&app, ADMIN, ADMIN_PASSWORD).await;

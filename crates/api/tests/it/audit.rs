@@ -75,6 +75,31 @@ async fn logins_and_failed_ones_are_remembered_with_where_they_came_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_of_one_who_is_logged_in_is_no_failed_login_and_says_what_it_was_for() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let wrong = json!({"password": "wrong password"});
+    let gone = user.send(Method::DELETE, "/auth/me", wrong.to_string());
+    gone.await.problem(422, "validation-failed");
+    let body = json!({"password": "wrong password", "email": "new@example.com"});
+    let moved = user.post("/auth/change-email", &body).await;
+    moved.problem(422, "validation-failed");
+    let body = json!({"current_password": "wrong password", "new_password": "battery staple"});
+    let changed = user.post("/auth/change-password", &body).await;
+    changed.problem(422, "validation-failed");
+    let list = user.get("/audit").await.expect(200);
+    let rows = &list["events"].as_array().unwrap()[..3];
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row["event"].as_str().unwrap(), row["details"].clone()))
+        .collect();
+    let refused = |what: &str| ("password_refused", json!({"for": what}));
+    let purposes = ["change_password", "change_email", "delete_account"];
+    assert_eq!(told, purposes.map(refused));
+    assert!(!list.to_string().contains("wrong password"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_events_hold_each_once_and_no_cursor_leaves_its_list() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user().await, app.user().await);

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::app::TestApp;
+use crate::app::{Answer, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_of_the_port_is_a_problem() {
@@ -164,6 +164,44 @@ async fn large_answers_are_compressed_for_who_asks_and_secrets_and_small_ones_ne
     let key = json!({"name": "\u{1f511}".repeat(255), "scope": "read"}).to_string();
     assert_eq!(encoding(Method::POST, "/api-keys", key).await, "");
     assert_eq!(user.get("/services").await.header("content-encoding"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_come_compressed_says_so_however_it_comes() {
+    let app = TestApp::start().await;
+    let told = |answer: &Answer| {
+        let all = answer.headers.get_all("vary").iter();
+        let all: Vec<String> = all
+            .flat_map(|value| value.to_str().unwrap().split(','))
+            .map(|name| name.trim().to_lowercase())
+            .collect();
+        all.iter().filter(|name| *name == "accept-encoding").count()
+    };
+    for path in [
+        "/api/v1/openapi.json",
+        "/docs",
+        "/docs/style.css",
+        "/problems",
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            for (accept, encoding) in [("gzip", "gzip"), ("identity", ""), ("br", "")] {
+                let headers = [("accept-encoding", accept)];
+                let answer = app.send(method.clone(), path, &headers, "").await;
+                assert_eq!(answer.header("content-encoding"), encoding, "{path}");
+                assert_eq!(told(&answer), 1, "{method} {path} {accept}");
+            }
+            let answer = app.send(method.clone(), path, &[], "").await;
+            assert_eq!(told(&answer), 1, "{method} {path}");
+        }
+    }
+    let known = [("if-none-match", "*")];
+    let answer = app.send(Method::GET, "/api/v1/openapi.json", &known, "");
+    let answer = answer.await;
+    assert_eq!((answer.status, told(&answer)), (304, 1));
+    // What is never compressed is one for all.
+    for path in ["/healthz", "/nowhere", "/auth/me"] {
+        assert_eq!(told(&app.get(path).await), 0, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

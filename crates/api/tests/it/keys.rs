@@ -121,6 +121,16 @@ async fn a_rotated_revoked_or_expired_key_is_ended_at_once() {
         .get("/services")
         .await
         .problem(401, "unauthorized");
+    // Another secret would be as dead, and so the old one stays what it was.
+    let rotate = format!("/api-keys/{}/rotate", short["id"].as_str().unwrap());
+    user.post(&rotate, &json!({}))
+        .await
+        .problem(409, "api-key-expired");
+    let listed = user.keys().await;
+    assert_eq!(
+        (&listed[0]["prefix"], &listed[0]["rotated_at"]),
+        (&short["prefix"], &Value::Null)
+    );
     let events = user.get("/audit?limit=4").await.expect(200);
     let names: Vec<&str> = events["events"]
         .as_array()
@@ -210,6 +220,44 @@ async fn the_end_of_a_key_is_one_time_wherever_it_is_shown() {
         let listed = user.get("/api-keys").await.expect(200);
         assert_eq!(listed["api_keys"][0]["expires_at"], shown);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_gone_wild_asks_the_database_nothing_until_its_window_ends() {
+    let settings = [
+        ("RATE_LIMIT_READS_PER_MINUTE", "3"),
+        ("RATE_LIMIT_WRITES_PER_MINUTE", "3"),
+    ];
+    let app = TestApp::with(&settings).await;
+    let user = app.user().await;
+    let key = user.key("write").await;
+    let machine = user.with_key(&key);
+    for _ in 0..3 {
+        machine.get("/services").await.expect(200);
+    }
+    machine
+        .get("/services")
+        .await
+        .problem(429, "too-many-requests");
+    let hide = async |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        app.db.execute(&sql).await;
+    };
+    hide("api_keys", "hidden").await;
+    for _ in 0..5 {
+        let refused = machine.get("/services").await;
+        refused.problem(429, "too-many-requests");
+        assert_eq!(refused.header("ratelimit-limit"), "3");
+        assert_eq!(
+            refused.header("retry-after"),
+            refused.header("ratelimit-reset")
+        );
+    }
+    hide("hidden", "api_keys").await;
+    // Writes have a limit of their own.
+    machine.service("a").await;
+    app.advance_seconds(61);
+    machine.get("/services").await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

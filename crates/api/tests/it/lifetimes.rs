@@ -35,6 +35,10 @@ async fn an_account_moves_when_both_addresses_have_confirmed() {
         assert_eq!(wrong.wrong_fields(), ["password"]);
         let same = move_to(&user, &user.email.to_uppercase(), PASSWORD).await;
         assert_eq!(same.wrong_fields(), ["email"]);
+        let both = move_to(&user, &user.email, "wrong password").await;
+        assert_eq!(both.wrong_fields(), ["email", "password"]);
+        let both = move_to(&user, "no address", "wrong password").await;
+        assert_eq!(both.wrong_fields(), ["email", "password"]);
         assert_eq!(
             move_to(&user, &new, PASSWORD).await.expect(202),
             Value::Null

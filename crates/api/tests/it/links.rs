@@ -61,6 +61,20 @@ async fn an_account_opens_when_its_address_is_confirmed_where_that_is_required()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_right_password_before_the_confirmation_is_no_failed_login() {
+    let app = TestApp::with(&[REQUIRED, ("LOGIN_FAILURES_PER_15_MINUTES", "2")]).await;
+    let ann = register(&app, "ann@example.com").await;
+    for _ in 0..5 {
+        let early = app.login("ann@example.com", PASSWORD).await;
+        early.problem(403, "email-not-verified");
+        assert_eq!(early.header("ratelimit-limit"), "1000000");
+    }
+    let token = app.link(id(&ann), LinkPurpose::VerifyEmail).await;
+    verify(&app, &token).await.expect(200);
+    app.login("ann@example.com", PASSWORD).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn registering_a_known_address_looks_like_a_new_one_and_its_owner_is_told() {
     let app = TestApp::with(&[REQUIRED]).await;
     let first = register(&app, "ann@example.com").await;

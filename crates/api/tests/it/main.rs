@@ -19,6 +19,7 @@ mod lifetimes;
 mod limits;
 mod links;
 mod lists;
+mod names;
 mod openapi;
 mod outages;
 mod pages;

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, User};
+use crate::openapi::{conforms, document};
 
 async fn create(user: &User<'_>, key: &str, body: &Value) -> Answer {
     let bearer = format!("Bearer {}", user.token);
@@ -125,11 +126,13 @@ async fn parallel_repeats_over_two_processes_make_one_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_in_use_elsewhere_is_a_conflict_until_it_is_free() {
     let app = TestApp::start().await;
+    let document = document(&app).await;
     let user = app.user().await;
     let held = app.db.db().transaction(async |conn: &mut db::Conn| {
         assert!(db::idempotency::try_lock(conn, user.id, "one").await?);
         let busy = create(&user, "one", &body("a")).await;
         busy.problem(409, "idempotency-key-in-use");
+        conforms(&document, "post", "/api/v1/services", &busy);
         assert_eq!(busy.header("retry-after"), "1");
         create(&user, "two", &body("b")).await.expect(201);
         Ok::<_, db::Error>(())

@@ -127,6 +127,9 @@ async fn a_new_password_ends_every_other_session_and_this_one_goes_on() {
     assert_eq!(wrong.wrong_fields(), ["current_password"]);
     let short = change(PASSWORD, "short").await;
     assert_eq!(short.wrong_fields(), ["new_password"]);
+    let both = change("wrong password", "short").await;
+    both.problem(422, "validation-failed");
+    assert_eq!(both.wrong_fields(), ["new_password", "current_password"]);
     there.get("/auth/me").await.expect(200);
 
     let id = current(&here).await;

@@ -149,6 +149,30 @@ pub async fn exists(conn: &mut Conn) -> QueryResult<bool> {
         .await
 }
 
+/// Whether an account is an admin's.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn is_admin(conn: &mut Conn, id: Uuid) -> QueryResult<bool> {
+    statement::<Bool>("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND role = 'admin')")
+        .bind::<SqlUuid, _>(&id)
+        .get_result(conn)
+        .await
+}
+
+/// The admins who are not locked. Until the transaction ends none of them is locked or deleted by another one.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn lock_active(conn: &mut Conn) -> QueryResult<Vec<Uuid>> {
+    statement::<SqlUuid>(
+        "SELECT id FROM users WHERE role = 'admin' AND locked_at IS NULL \
+          ORDER BY id FOR NO KEY UPDATE",
+    )
+    .load(conn)
+    .await
+}
+
 /// Makes an account an admin's.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ async fn migrations_run_up_down_and_up_again() {
     assert_eq!(migrate(test.db()).await.unwrap(), all);
     assert_eq!(check(test.db()).await, SchemaState::Current);
     let tables: i64 = test.value(TABLES).await;
-    assert_eq!(tables, 23);
+    assert_eq!(tables, 24);
     assert_eq!(migrate(test.db()).await.unwrap(), Vec::<String>::new());
 
     let mut backwards = all.clone();

@@ -121,3 +121,19 @@ proptest! {
         prop_assert_eq!(passed, most);
     }
 }
+
+#[test]
+fn a_window_that_was_begun_by_a_faster_clock_is_not_longer_than_it_lasts() {
+    let limit = Limit::per_minute(10);
+    let now = Time::UNIX_EPOCH;
+    let ends_at = now + TimeDelta::milliseconds(60_003);
+    assert_eq!(limit.seconds_left(ends_at, now), 60);
+    let count = Count { ends_at, asked: 1 };
+    let mut lease = Lease::new(limit);
+    lease.add(1, count);
+    let Spend::Passed(allowance) = lease.spend(now) else {
+        panic!("one is leased");
+    };
+    assert_eq!(allowance.reset_seconds, 60);
+    assert_eq!(limit.seconds_left(now + TimeDelta::milliseconds(1), now), 1);
+}

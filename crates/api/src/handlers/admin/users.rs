@@ -11,6 +11,7 @@ use models::audit::AuditEvent;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::accounts;
 use crate::app::Api;
 use crate::auth::{Bearer, Caller, Origin};
 use crate::cursor::{Position, Scope};
@@ -125,7 +126,7 @@ pub(crate) async fn set_quota(
 /// services go on: they are probed, and their alerts are sent.
 ///
 /// # Errors
-/// 401, 403, 404, 409 (`own-account`), 422.
+/// 401, 403, 404, 409 (`own-account`, `last-admin`), 422.
 pub(crate) async fn lock(
     api: Data<Api>,
     bearer: Bearer,
@@ -167,6 +168,9 @@ async fn turn(
         let event = origin.event(kind, id, now).by(admin.user.as_uuid());
         app.db
             .transaction(async |conn: &mut Conn| {
+                if kind == AuditEvent::Locked {
+                    accounts::keep_one_admin(conn, id).await?;
+                }
                 let standing = users::lock(conn, id, None)
                     .await?
                     .ok_or_else(Problem::not_found)?;

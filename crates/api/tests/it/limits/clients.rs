@@ -54,6 +54,31 @@ async fn the_eleventh_login_of_a_minute_is_refused_whichever_of_three_processes_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_route_is_counted_however_its_path_is_written() {
+    let app = TestApp::with(&[("RATE_LIMIT_AUTH_PER_MINUTE", "3")]).await;
+    let body = json!({"email": "a@example.com", "password": PASSWORD});
+    let login = async |path: &str| app.post(path, &body).await;
+    for path in [
+        "/auth/login",
+        "/%61uth/login",
+        "/api/v1/auth/%6cogin",
+        "/%61pi/v1/auth/login",
+        "/api/%761/%61uth/login",
+    ] {
+        let answer = login(path).await;
+        let is_told = !answer.header("ratelimit-limit").is_empty();
+        assert_eq!(is_told, answer.status != 404, "{path} {}", answer.status);
+    }
+    let spellings = ["/auth/login", "/%61uth/login", "/api/v1/%61uth/login"];
+    for path in spellings.into_iter().cycle().take(6) {
+        login(path).await;
+    }
+    for path in spellings {
+        login(path).await.problem(429, TOO_MANY);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_flood_asks_the_database_nothing() {
     let app = TestApp::with(&[("RATE_LIMIT_AUTH_PER_MINUTE", "2")]).await;
     for _ in 0..30 {

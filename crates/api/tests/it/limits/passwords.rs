@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::json;
 
 use super::{TOO_MANY, number};
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{Answer, PASSWORD, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_failed_logins_of_an_account_and_address_are_enough_and_its_owner_gets_in_from_elsewhere()
@@ -104,8 +104,9 @@ async fn a_stolen_token_guesses_no_password_wherever_it_is_used_and_whatever_for
         uses(n, PASSWORD).await.problem(429, TOO_MANY);
     }
     // Its owner sees what was tried, ends the thief's token without a password, and logs in.
-    let failed = user.get("/audit?event=login_failed").await.expect(200);
-    assert_eq!(failed["events"].as_array().unwrap().len(), looked_at);
+    let refused = user.get("/audit?event=password_refused").await;
+    let refused = refused.expect(200)["events"].as_array().unwrap().clone();
+    assert_eq!(refused.len(), looked_at);
     user.post("/auth/logout-all", &json!({})).await.expect(204);
     user.get("/auth/me").await.problem(401, "unauthorized");
     let pair = app.login(&user.email, PASSWORD).await.expect(200);
@@ -134,6 +135,58 @@ async fn a_stolen_token_guesses_no_password_wherever_it_is_used_and_whatever_for
     again.problem(429, TOO_MANY);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_tells_what_is_left_of_the_nearer_limit_and_not_whether_there_is_an_account() {
+    let settings = [
+        ("RATE_LIMIT_AUTH_PER_MINUTE", "6"),
+        ("LOGIN_FAILURES_PER_15_MINUTES", "4"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let app = TestApp::with(&settings).await;
+    let user = app.user().await;
+    let told = |answer: &Answer| {
+        ["ratelimit-limit", "ratelimit-remaining"].map(|header| number(answer, header))
+    };
+    let login = async |address: &str, email: &str, password: &str| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-forwarded-for", address),
+        ];
+        let body = json!({"email": email, "password": password}).to_string();
+        let answer = app.send(Method::POST, "/auth/login", &headers, body).await;
+        let window = if answer.status == 200 { 60 } else { 15 * 60 };
+        let reset = number(&answer, "ratelimit-reset");
+        assert!((window - 30..=window).contains(&reset), "{reset}");
+        (answer.status, told(&answer))
+    };
+    for (address, email) in [
+        ("198.51.100.1", user.email.as_str()),
+        ("198.51.100.2", "nobody@example.com"),
+    ] {
+        for left in [3, 2, 1, 0] {
+            let answer = login(address, email, "wrong password").await;
+            assert_eq!(answer, (401, [4, left]), "{email}");
+        }
+        let refused = login(address, email, PASSWORD).await;
+        assert_eq!(refused, (429, [4, 0]), "{email}");
+    }
+    // A success counts against the client's limit alone.
+    let known = login("198.51.100.3", &user.email, PASSWORD).await;
+    assert_eq!(known, (200, [6, 5]));
+    // Where a user is asked again; now his client's limit is the nearer one.
+    let wrong = json!({"password": "wrong password"}).to_string();
+    let mut all = Vec::new();
+    for _ in 0..2 {
+        let answer = user.send(Method::DELETE, "/auth/me", wrong.clone()).await;
+        all.push((answer.status, told(&answer)));
+    }
+    assert_eq!(all, [(422, [4, 3]), (422, [4, 2])]);
+    let lost = user.post("/auth/logout", &json!({})).await;
+    assert_eq!((lost.status, told(&lost)), (422, [6, 1]));
+    let answer = user.send(Method::DELETE, "/auth/me", wrong).await;
+    assert_eq!((answer.status, told(&answer)), (422, [6, 0]));
+}
+
 /// A hash of this cost takes a test build some tenths of a second.
 const SLOW: &str = "9";
 
@@ -143,7 +196,13 @@ async fn a_login_storm_waits_a_bounded_time_and_holds_nobody_else_up() {
     let user = app.user().await;
     let cores = std::thread::available_parallelism().unwrap().get();
     // More than all cores hash in the time that one waits for a turn.
-    let storm = join_all((0..60 * cores).map(|_| app.login(&user.email, PASSWORD)));
+    let emails: Vec<String> = (0..60 * cores)
+        .map(|n| match n % 2 {
+            0 => user.email.clone(),
+            _ => format!("nobody{n}@example.com"),
+        })
+        .collect();
+    let storm = join_all(emails.iter().map(|email| app.login(email, PASSWORD)));
     let others = async {
         let mut answered = 0;
         for _ in 0..5 {
@@ -163,7 +222,7 @@ async fn a_login_storm_waits_a_bounded_time_and_holds_nobody_else_up() {
     let answers = storm.await;
     let refused: Vec<_> = answers
         .iter()
-        .filter(|answer| answer.status != 200)
+        .filter(|answer| !matches!(answer.status, 200 | 401))
         .collect();
     assert!(
         !refused.is_empty() && refused.len() < answers.len(),
@@ -175,4 +234,12 @@ async fn a_login_storm_waits_a_bounded_time_and_holds_nobody_else_up() {
         answer.problem(503, "unavailable");
         assert_eq!(answer.header("retry-after"), "2");
     }
+    // Where nothing was compared, nobody failed. Others are counted twice: with their address and without.
+    let failed = answers.iter().filter(|answer| answer.status == 401).count();
+    let counted =
+        "SELECT coalesce(sum(asked), 0)::bigint FROM rate_limits WHERE key LIKE 'logins %'";
+    assert_eq!(
+        usize::try_from(app.db.value::<i64>(counted).await).unwrap(),
+        2 * failed
+    );
 }

@@ -131,35 +131,26 @@ fn ordinary_time(text: &str) -> Option<Time> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', i1, i2, b':', s1, s2] = *whole else {
         return None;
     };
-    let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
-    let date = NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)?;
-    let nanos = match rest {
+    let year = i32::try_from(number([y1, y2, y3, y4])?).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, number([m1, m2])?, number([d1, d2])?)?;
+    let nanos = match *rest {
         [b'Z'] => 0,
-        [b'.', digits @ .., b'Z'] => nanos(digits)?,
+        [b'.', a, b, c, b'Z'] => number([a, b, c])? * 1_000_000,
+        [b'.', a, b, c, d, e, f, b'Z'] => number([a, b, c, d, e, f])? * 1_000,
+        [b'.', a, b, c, d, e, f, g, h, i, b'Z'] => number([a, b, c, d, e, f, g, h, i])?,
         _ => return None,
     };
     let time = date.and_hms_nano_opt(
-        number(&[h1, h2])?,
-        number(&[i1, i2])?,
-        number(&[s1, s2])?,
+        number([h1, h2])?,
+        number([i1, i2])?,
+        number([s1, s2])?,
         nanos,
     )?;
     Some(time.and_utc())
 }
 
-/// Of a fraction as it is written here; one of another length is rare.
-fn nanos(digits: &[u8]) -> Option<u32> {
-    let scale = match digits.len() {
-        3 => 1_000_000,
-        6 => 1_000,
-        9 => 1,
-        _ => return None,
-    };
-    Some(number(digits)? * scale)
-}
-
 /// Of at most nine digits.
-fn number(digits: &[u8]) -> Option<u32> {
+fn number<const N: usize>(digits: [u8; N]) -> Option<u32> {
     let mut number = 0;
     for digit in digits {
         let digit = digit.wrapping_sub(b'0');

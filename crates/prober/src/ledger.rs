@@ -47,6 +47,17 @@ struct Known {
     not_after: Time,
 }
 
+impl Known {
+    fn new(batch: u64, not_after: Time) -> Self {
+        Self {
+            found: None,
+            batches: vec![batch],
+            ticket: Ticket(batch),
+            not_after,
+        }
+    }
+}
+
 /// Tells one admission of a probe from a later one, after its batch was handed back and came again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket(u64);
@@ -107,11 +118,7 @@ impl<D> Ledger<D> {
         let mut probes = Vec::with_capacity(jobs.len());
         let mut has_begun = false;
         for job in jobs {
-            let ProbeJob {
-                probe_id,
-                not_after,
-                ..
-            } = *job.borrow();
+            let (probe_id, not_after) = (job.borrow().probe_id, job.borrow().not_after);
             match inner.probes.entry(probe_id) {
                 Entry::Occupied(known) => {
                     has_begun = true;
@@ -124,12 +131,7 @@ impl<D> Ledger<D> {
                     probes.push(probe_id);
                 }
                 Entry::Vacant(unknown) => {
-                    unknown.insert(Known {
-                        found: None,
-                        batches: vec![number],
-                        ticket: Ticket(number),
-                        not_after,
-                    });
+                    unknown.insert(Known::new(number, not_after));
                     probes.push(probe_id);
                     admitted.run.push(job);
                 }

@@ -41,7 +41,7 @@ const MEASURED: usize = 1;
 const AROUND: usize = 0;
 
 /// Alternating rounds: each loop and prober, HTTP and HTTPS.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 11;
 /// Probes of one round: about a second of CPU each.
 const HTTP_PROBES: u32 = 12_000;
 const HTTPS_PROBES: u32 = 4_000;

@@ -14,12 +14,13 @@ const SYSTEM: usize = 12;
 /// Between two measurements, at most, for closed connections to leave the kernel's table.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Keeps this process, and the threads that it will have, on one of the first two cores, where there are two.
+/// Keeps this process, and the threads that it will have, on one core; where there is no such core, on those that there
+/// are. A child begins on its parent's, which says nothing of how many there are.
 pub(crate) fn pin(core: usize) {
-    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
-        let mut only = CpuSet::new();
-        only.set(core);
-        sched_setaffinity(None, &only).expect("a core that is there");
+    let mut only = CpuSet::new();
+    only.set(core);
+    if let Err(error) = sched_setaffinity(None, &only) {
+        eprintln!("    not on core {core}, but wherever there is room: {error}");
     }
 }
 

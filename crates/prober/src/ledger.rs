@@ -1,7 +1,8 @@
 //! Which batches of jobs are open and what became of each of their probes.
 //!
 //! A batch is done when the last of its results is confirmed (or its job was stale). A batch that comes again, because
-//! its connection was lost, finds what was already probed: it is sent again and not probed again.
+//! its connection was lost, finds what was already probed: it is not probed again, and sent again only where the broker
+//! does not have it yet.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -40,21 +41,41 @@ struct Batch<D> {
 
 #[derive(Debug)]
 struct Known {
-    found: Option<Arc<ProbeResult>>,
-    batches: Vec<u64>,
-    /// The batch whose arrival set it going.
+    /// The batch whose arrival set it going. It waits for the result, unless that is safe.
     ticket: Ticket,
+    /// Others that came with it later and wait as well.
+    more: Vec<u64>,
+    state: State,
     not_after: Time,
+}
+
+#[derive(Debug)]
+enum State {
+    /// To be probed, or being probed.
+    Open,
+    /// On its way to the broker.
+    Found(Arc<ProbeResult>),
+    /// With the broker: nobody needs it here any more.
+    Safe,
 }
 
 impl Known {
     fn new(batch: u64, not_after: Time) -> Self {
         Self {
-            found: None,
-            batches: vec![batch],
             ticket: Ticket(batch),
+            more: Vec::new(),
+            state: State::Open,
             not_after,
         }
+    }
+
+    /// Who waits for it.
+    fn waiting(&self) -> impl Iterator<Item = u64> {
+        let first = match self.state {
+            State::Open | State::Found(_) => Some(self.ticket.0),
+            State::Safe => None,
+        };
+        first.into_iter().chain(self.more.iter().copied())
     }
 }
 
@@ -69,7 +90,7 @@ pub(crate) struct Admitted<D, J> {
     pub(crate) run: Vec<J>,
     /// What these begin with.
     pub(crate) ticket: Ticket,
-    /// Probed before; to be sent again.
+    /// Probed before and not with the broker yet; to be sent again.
     pub(crate) resend: Vec<Arc<ProbeResult>>,
     /// The batch itself, when nothing in it needs waiting for.
     pub(crate) done: Option<D>,
@@ -99,14 +120,6 @@ impl<D> Ledger<D> {
     ) -> Admitted<D, J> {
         let mut inner = self.lock();
         inner.prune(now);
-        if jobs.is_empty() {
-            return Admitted {
-                run: Vec::new(),
-                ticket: Ticket(inner.next_batch),
-                resend: Vec::new(),
-                done: Some(delivery),
-            };
-        }
         let number = inner.next_batch;
         inner.next_batch = inner.next_batch.wrapping_add(1);
         let mut admitted = Admitted {
@@ -123,11 +136,15 @@ impl<D> Ledger<D> {
                 Entry::Occupied(known) => {
                     has_begun = true;
                     let known = known.into_mut();
-                    admitted.resend.extend(known.found.clone());
-                    if known.batches.last() == Some(&number) {
+                    match &known.state {
+                        State::Safe => continue,
+                        State::Found(result) => admitted.resend.push(result.clone()),
+                        State::Open => {}
+                    }
+                    if known.waiting().any(|batch| batch == number) {
                         continue; // twice in one batch
                     }
-                    known.batches.push(number);
+                    known.more.push(number);
                     probes.push(probe_id);
                 }
                 Entry::Vacant(unknown) => {
@@ -136,6 +153,10 @@ impl<D> Ledger<D> {
                     admitted.run.push(job);
                 }
             }
+        }
+        if probes.is_empty() {
+            admitted.done = Some(delivery);
+            return admitted;
         }
         let batch = Batch {
             delivery,
@@ -157,8 +178,8 @@ impl<D> Ledger<D> {
         let Some(known) = probes.get(&probe).filter(|known| known.ticket == ticket) else {
             return false;
         };
-        for number in &known.batches {
-            if let Some(batch) = batches.get_mut(number) {
+        for number in known.waiting() {
+            if let Some(batch) = batches.get_mut(&number) {
                 batch.has_begun = true;
             }
         }
@@ -192,7 +213,7 @@ impl<D> Ledger<D> {
     /// A probe has its result, which is not confirmed yet.
     pub(crate) fn found(&self, result: &Arc<ProbeResult>) {
         if let Some(known) = self.lock().probes.get_mut(&result.probe_id) {
-            known.found = Some(result.clone());
+            known.state = State::Found(result.clone());
         }
     }
 
@@ -227,26 +248,31 @@ impl<D> Ledger<D> {
 impl<D> Inner<D> {
     /// Takes a probe off what its batches wait for.
     fn settle(&mut self, probe: ProbeId) -> Vec<D> {
-        let Some(known) = self.probes.get_mut(&probe) else {
+        let Self {
+            batches, probes, ..
+        } = self;
+        let Some(known) = probes.get_mut(&probe) else {
             return Vec::new();
         };
         let mut done = Vec::new();
-        for number in std::mem::take(&mut known.batches) {
-            let Some(batch) = self.batches.get_mut(&number) else {
+        for number in known.waiting() {
+            let Some(batch) = batches.get_mut(&number) else {
                 continue;
             };
             batch.waiting = batch.waiting.saturating_sub(1);
             if batch.waiting == 0
-                && let Some(batch) = self.batches.remove(&number)
+                && let Some(batch) = batches.remove(&number)
             {
                 done.push(batch.delivery);
             }
         }
+        known.state = State::Safe;
+        known.more = Vec::new();
         done
     }
 
-    /// A result is kept until its job is stale: an acknowledgement can get lost with its connection, and then the
-    /// batch comes again. After that a job that comes again is not run anyway.
+    /// That a probe is done is known until its job is stale: an acknowledgement can get lost with its connection, and
+    /// then the batch comes again. After that a job that comes again is not run anyway.
     fn prune(&mut self, now: Time) {
         if self
             .pruned_at
@@ -256,7 +282,7 @@ impl<D> Inner<D> {
         }
         self.pruned_at = Some(now);
         self.probes
-            .retain(|_, known| !known.batches.is_empty() || known.not_after >= now);
+            .retain(|_, known| known.waiting().next().is_some() || known.not_after >= now);
     }
 }
 

@@ -83,32 +83,31 @@ fn a_batch_that_comes_again_is_sent_again_and_not_probed_again() {
 }
 
 #[test]
-fn a_result_is_remembered_after_its_batch_is_done_until_its_job_is_stale() {
+fn a_batch_of_which_the_broker_has_all_results_is_done_when_it_comes_again() {
     let ledger = Ledger::new();
-    ledger.admit("one", vec![job(1)], at(0));
+    ledger.admit("one", vec![job(1), job(2)], at(0));
     ledger.found(&result(1));
-    assert_eq!(ledger.confirmed([job(1).probe_id]), ["one"]);
-    let again = ledger.admit("ack was lost", vec![job(1)], at(4));
-    assert_eq!((again.run.len(), again.resend.len()), (0, 1));
-    assert_eq!(ledger.confirmed([job(1).probe_id]), ["ack was lost"]);
-    assert!(
-        ledger.admit("late", vec![job(1)], at(20)).resend.is_empty(),
-        "forgotten"
-    );
+    assert!(ledger.confirmed([job(1).probe_id]).is_empty());
+    let again = ledger.admit("half", vec![job(1), job(2)], at(1));
+    assert_eq!((again.run.len(), again.resend.len()), (0, 0));
+    assert_eq!(again.done, None, "the other one is being probed");
+    assert_eq!(ledger.confirmed([job(2).probe_id]), ["one", "half"]);
+    let again = ledger.admit("ack was lost", vec![job(1), job(2)], at(4));
+    assert_eq!((again.run.len(), again.resend.len()), (0, 0));
+    assert_eq!(again.done, Some("ack was lost"));
+    assert_eq!(ledger.open(), 0);
 }
 
 #[test]
-fn a_result_outlives_its_batch_for_as_long_as_its_job_is_fresh_and_no_longer() {
+fn a_probe_is_known_for_as_long_as_its_job_is_fresh_and_no_longer() {
     let ledger = Ledger::new();
     let mut fresh = job(1);
     fresh.not_after = at(30);
     ledger.admit("one", vec![fresh.clone()], at(0));
-    ledger.found(&result(1));
     assert_eq!(ledger.confirmed([fresh.probe_id]), ["one"]);
-    for (seconds, sent_again) in [(12, 1), (25, 1), (40, 0)] {
+    for (seconds, runs) in [(12, 0), (25, 0), (40, 1)] {
         let again = ledger.admit("again", vec![fresh.clone()], at(seconds));
-        assert_eq!(again.resend.len(), sent_again, "{seconds}");
-        ledger.confirmed([fresh.probe_id]);
+        assert_eq!(again.run.len(), runs, "{seconds}");
     }
 }
 

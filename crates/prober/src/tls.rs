@@ -40,8 +40,8 @@ impl Tls {
     /// Trusts Mozilla's roots and `extra`.
     pub(crate) fn new(extra: &[CertificateDer<'static>]) -> anyhow::Result<Self> {
         let mut cipher_suites = default_provider().cipher_suites;
-        // As browsers ask: AES-128 keeps as much as the key exchange does, and its SHA-256 makes a handshake cheaper by
-        // an eighth than the SHA-384 of AES-256. A server may still choose.
+        // As browsers ask: AES-128 keeps as much as the key exchange does, and the SHA-256 that comes with it makes the
+        // keys of a handshake cheaper than the SHA-384 of AES-256. A server may still choose.
         cipher_suites.sort_by_key(|suite| !is_aes_128(suite));
         let provider = Arc::new(CryptoProvider {
             cipher_suites,

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::MEASURED;
 use crate::bare::Scheme;
 use crate::proc;
 use crate::target::{Answers, Target};
@@ -68,6 +69,7 @@ impl Exporter {
             config,
         };
         testkit::eventually(async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+        proc::pin_all(exporter.child.id(), MEASURED);
         Some(exporter)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// A tick of `/proc/<pid>/stat`: Linux shows 100 a second to programs, whatever it counts in.
@@ -21,6 +21,21 @@ pub(crate) fn pin(core: usize) {
     only.set(core);
     if let Err(error) = sched_setaffinity(None, &only) {
         eprintln!("    not on core {core}, but wherever there is room: {error}");
+    }
+}
+
+/// The same for the threads that another process has by now; those that it makes later begin where these are.
+pub(crate) fn pin_all(pid: u32, core: usize) {
+    let mut only = CpuSet::new();
+    only.set(core);
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    let id = |name: &str| Pid::from_raw(name.parse().ok()?);
+    let ids = threads
+        .flatten()
+        .filter_map(|thread| id(&thread.file_name().to_string_lossy()));
+    for id in ids {
+        // One that has ended meanwhile needs no core.
+        let _ended = sched_setaffinity(Some(id), &only);
     }
 }
 

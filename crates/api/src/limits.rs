@@ -12,6 +12,7 @@ mod mails;
 mod spent;
 mod strangers;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use actix_web::http::Method;
@@ -20,6 +21,7 @@ use db::rate_limits::{self, Ask};
 use models::Time;
 use models::id::UserId;
 use models::limit::{Allowance, Count, Limit, Spend};
+use uuid::Uuid;
 
 pub(crate) use layer::{LIMIT, REMAINING, RESET, account_routes, tell};
 pub(crate) use logins::Attempt;
@@ -43,9 +45,9 @@ pub struct RateLimits {
     pub mails: Limit,
     /// Failed logins per account and client address (`LOGIN_FAILURES_PER_15_MINUTES`).
     pub login_failures: Limit,
-    /// Reads of a tenant (`RATE_LIMIT_READS_PER_MINUTE`).
+    /// Reads of a tenant, and of each of his sessions on account routes (`RATE_LIMIT_READS_PER_MINUTE`).
     pub reads: Limit,
-    /// Writes of a tenant (`RATE_LIMIT_WRITES_PER_MINUTE`).
+    /// Writes of a tenant, and of each of his sessions on account routes (`RATE_LIMIT_WRITES_PER_MINUTE`).
     pub writes: Limit,
 }
 
@@ -57,17 +59,36 @@ pub(crate) enum Subject {
     /// New pairs of tokens, from one network.
     Refresh(IpAddr),
     /// What a tenant reads.
-    Reads(UserId),
+    Reads(Whose),
     /// What a tenant changes.
-    Writes(UserId),
+    Writes(Whose),
+}
+
+/// Whose reads and writes are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    /// All of a tenant's.
+    User(UserId),
+    /// Those of one session of his with his account, keys and administration: a thief's key or session does not spend what
+    /// he needs to throw the thief out.
+    Session(Uuid),
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Session(session) => write!(f, "session {session}"),
+        }
+    }
 }
 
 impl Subject {
     /// What a tenant's request counts as.
-    pub(crate) fn of(user: UserId, method: &Method) -> Self {
+    pub(crate) fn of(whose: Whose, method: &Method) -> Self {
         match *method {
-            Method::GET | Method::HEAD | Method::OPTIONS => Self::Reads(user),
-            _ => Self::Writes(user),
+            Method::GET | Method::HEAD | Method::OPTIONS => Self::Reads(whose),
+            _ => Self::Writes(whose),
         }
     }
 
@@ -75,8 +96,8 @@ impl Subject {
         match self {
             Self::Auth(network) => format!("auth {network}"),
             Self::Refresh(network) => format!("refresh {network}"),
-            Self::Reads(user) => format!("reads {user}"),
-            Self::Writes(user) => format!("writes {user}"),
+            Self::Reads(whose) => format!("reads {whose}"),
+            Self::Writes(whose) => format!("writes {whose}"),
         }
     }
 }

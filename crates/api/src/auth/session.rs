@@ -17,7 +17,7 @@ use super::tokens::AccessClaims;
 use crate::app::Api;
 use crate::client::Client;
 use crate::error::Problem;
-use crate::limits::{self, Subject, Used};
+use crate::limits::{self, Subject, Used, Whose};
 use crate::problems;
 
 /// The role that opens `/admin`.
@@ -170,11 +170,7 @@ impl FromRequest for Bearer {
             } else {
                 Proof::Session(session(&api, token)?)
             };
-            let user = match &proof {
-                Proof::Session(claims) => claims.sub,
-                Proof::Key(key) => key.user,
-            };
-            let subject = Subject::of(user, request.method());
+            let subject = Subject::of(whose(&proof, &request), request.method());
             let spent = limits::spend(&api, subject).await;
             if let (Proof::Key(_), Err(refused)) = (&proof, &spent) {
                 remember(&api, used(&request, token), refused);
@@ -186,6 +182,19 @@ impl FromRequest for Bearer {
                 api,
             })
         })
+    }
+}
+
+/// Who pays for a request.
+fn whose(proof: &Proof, request: &HttpRequest) -> Whose {
+    match proof {
+        Proof::Key(key) => Whose::User(key.user),
+        Proof::Session(claims) => match claims.sid {
+            Some(session) if !api_key::is_open(request.match_info().as_str()) => {
+                Whose::Session(session)
+            }
+            _ => Whose::User(claims.sub),
+        },
     }
 }
 

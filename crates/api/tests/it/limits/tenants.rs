@@ -67,6 +67,37 @@ async fn two_processes_together_never_let_a_tenant_pass_more_than_his_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_leaked_key_or_session_cannot_keep_its_owner_from_ending_it() {
+    let settings = [
+        ("RATE_LIMIT_READS_PER_MINUTE", "5"),
+        ("RATE_LIMIT_WRITES_PER_MINUTE", "5"),
+    ];
+    let app = TestApp::with(&settings).await;
+    let stolen = app.user().await;
+    let pair: Value = app.login(&stolen.email, PASSWORD).await.expect(200);
+    let owner = User {
+        token: pair["access_token"].as_str().unwrap().to_owned(),
+        ..stolen.at(&app)
+    };
+    // The thief spends all that the tenant may, and all that his session may.
+    for (read, write) in [
+        ("/services", "/services"),
+        ("/auth/me", "/auth/change-password"),
+    ] {
+        for _ in 0..5 {
+            stolen.get(read).await.expect(200);
+            stolen.post(write, &json!({})).await.expect(422);
+        }
+        stolen.get(read).await.problem(429, TOO_MANY);
+        stolen.post(write, &json!({})).await.problem(429, TOO_MANY);
+    }
+    owner.get("/services").await.problem(429, TOO_MANY);
+    owner.get("/auth/me").await.expect(200);
+    owner.get("/api-keys").await.expect(200);
+    owner.post("/auth/logout-all", &json!({})).await.expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_has_ended_spends_nothing_of_its_user() {
     let app = TestApp::with(&[("RATE_LIMIT_READS_PER_MINUTE", "5")]).await;
     let user = app.user().await;

@@ -151,7 +151,7 @@ impl Http1 {
             match body.take(&self.received) {
                 Ok(true) => return Ok(()),
                 Ok(false) if body.read() >= MAX_BODY_BYTES => return Ok(()),
-                Ok(false) => self.received.clear(),
+                Ok(false) => self.make_room(),
                 Err(BadChunks) => return Err(broken("the body's chunks are not valid HTTP")),
             }
             let is_over = match self.receive().await {
@@ -165,6 +165,15 @@ impl Http1 {
                 let is_whole = body.may_end();
                 return is_whole.then_some(()).ok_or_else(exchange::body_cut_off);
             }
+        }
+    }
+
+    /// Forgets what was taken of a body. Where a read filled all there is, the next may take twice as much.
+    fn make_room(&mut self) {
+        let (used, room) = (self.received.len(), self.received.capacity());
+        self.received.clear();
+        if used == room && room < MAX_HEAD_BYTES {
+            self.received.reserve_exact(room.saturating_mul(2));
         }
     }
 
@@ -217,4 +226,26 @@ fn request(url: &Url, user_agent: &HeaderValue) -> Option<Vec<u8>> {
         b"\r\naccept: */*\r\naccept-encoding: identity\r\n\r\n",
     ];
     Some(parts.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_long_body_is_read_in_larger_pieces_and_never_in_larger_ones_than_are_counted_on() {
+        let (near, mut far) = tokio::io::duplex(128 * 1024);
+        let mut http1 = Http1::new(Box::new(near), Instant::now());
+        let mut alarm = Alarm::at(Instant::now() + std::time::Duration::from_secs(10));
+        let url = Url::parse("http://example.com/").unwrap();
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+        far.write_all(&[head.as_slice(), &[b'x'; 100_000]].concat())
+            .await
+            .unwrap();
+        let agent = HeaderValue::from_static("test");
+        http1.request(&url, &agent, &mut alarm).await.unwrap();
+        assert_eq!(http1.received.capacity(), FIRST_ROOM);
+        http1.read_body(&mut alarm).await.unwrap();
+        assert_eq!(http1.received.capacity(), MAX_HEAD_BYTES);
+    }
 }

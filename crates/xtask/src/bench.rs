@@ -47,7 +47,7 @@ pub(crate) fn bench(
     if let Some(running) = &running {
         command.envs(running.environment());
     }
-    let ran = say::stage("measure (it takes two minutes)", || {
+    let ran = say::stage("measure (it takes minutes)", || {
         once::succeed(&mut command, interrupt)
     });
     if let Some(mut running) = running {

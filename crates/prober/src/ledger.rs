@@ -5,7 +5,6 @@
 //! does not have it yet.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +12,7 @@ use models::Time;
 use models::id::ProbeId;
 use models::message::ProbeJob;
 use models::probe::ProbeResult;
+use rapidhash::RapidHashMap;
 
 /// `D` is what settles a batch.
 #[derive(Debug)]
@@ -20,11 +20,16 @@ pub(crate) struct Ledger<D> {
     inner: Mutex<Inner<D>>,
 }
 
+/// What is asked for with every step of a probe is kept apart from what is only asked for when a batch comes in: that is
+/// much more, and no cache would hold it.
 #[derive(Debug)]
 struct Inner<D> {
     next_batch: u64,
-    batches: HashMap<u64, Batch<D>>,
-    probes: HashMap<ProbeId, Known>,
+    batches: RapidHashMap<u64, Batch<D>>,
+    /// To be probed, being probed, or with a result that the broker does not have yet.
+    open: RapidHashMap<ProbeId, Open>,
+    /// Whose result the broker has, and until when its job is fresh.
+    safe: RapidHashMap<ProbeId, Time>,
     pruned_at: Option<Time>,
 }
 
@@ -40,42 +45,29 @@ struct Batch<D> {
 }
 
 #[derive(Debug)]
-struct Known {
-    /// The batch whose arrival set it going. It waits for the result, unless that is safe.
+struct Open {
+    /// The batch whose arrival set it going.
     ticket: Ticket,
     /// Others that came with it later and wait as well.
     more: Vec<u64>,
-    state: State,
+    /// On its way to the broker.
+    found: Option<Arc<ProbeResult>>,
     not_after: Time,
 }
 
-#[derive(Debug)]
-enum State {
-    /// To be probed, or being probed.
-    Open,
-    /// On its way to the broker.
-    Found(Arc<ProbeResult>),
-    /// With the broker: nobody needs it here any more.
-    Safe,
-}
-
-impl Known {
+impl Open {
     fn new(batch: u64, not_after: Time) -> Self {
         Self {
             ticket: Ticket(batch),
             more: Vec::new(),
-            state: State::Open,
+            found: None,
             not_after,
         }
     }
 
     /// Who waits for it.
     fn waiting(&self) -> impl Iterator<Item = u64> {
-        let first = match self.state {
-            State::Open | State::Found(_) => Some(self.ticket.0),
-            State::Safe => None,
-        };
-        first.into_iter().chain(self.more.iter().copied())
+        std::iter::once(self.ticket.0).chain(self.more.iter().copied())
     }
 }
 
@@ -104,8 +96,9 @@ impl<D> Ledger<D> {
         Self {
             inner: Mutex::new(Inner {
                 next_batch: 0,
-                batches: HashMap::new(),
-                probes: HashMap::new(),
+                batches: RapidHashMap::default(),
+                open: RapidHashMap::default(),
+                safe: RapidHashMap::default(),
                 pruned_at: None,
             }),
         }
@@ -132,15 +125,15 @@ impl<D> Ledger<D> {
         let mut has_begun = false;
         for job in jobs {
             let (probe_id, not_after) = (job.borrow().probe_id, job.borrow().not_after);
-            match inner.probes.entry(probe_id) {
+            if inner.safe.contains_key(&probe_id) {
+                has_begun = true;
+                continue;
+            }
+            match inner.open.entry(probe_id) {
                 Entry::Occupied(known) => {
                     has_begun = true;
                     let known = known.into_mut();
-                    match &known.state {
-                        State::Safe => continue,
-                        State::Found(result) => admitted.resend.push(result.clone()),
-                        State::Open => {}
-                    }
+                    admitted.resend.extend(known.found.clone());
                     if known.waiting().any(|batch| batch == number) {
                         continue; // twice in one batch
                     }
@@ -148,7 +141,7 @@ impl<D> Ledger<D> {
                     probes.push(probe_id);
                 }
                 Entry::Vacant(unknown) => {
-                    unknown.insert(Known::new(number, not_after));
+                    unknown.insert(Open::new(number, not_after));
                     probes.push(probe_id);
                     admitted.run.push(job);
                 }
@@ -172,10 +165,8 @@ impl<D> Ledger<D> {
     /// back since.
     pub(crate) fn begin(&self, probe: ProbeId, ticket: Ticket) -> bool {
         let mut inner = self.lock();
-        let Inner {
-            batches, probes, ..
-        } = &mut *inner;
-        let Some(known) = probes.get(&probe).filter(|known| known.ticket == ticket) else {
+        let Inner { batches, open, .. } = &mut *inner;
+        let Some(known) = open.get(&probe).filter(|known| known.ticket == ticket) else {
             return false;
         };
         for number in known.waiting() {
@@ -189,20 +180,18 @@ impl<D> Ledger<D> {
     /// Gives up the batches of which nothing has begun, as far as they `may_return`.
     pub(crate) fn hand_back(&self, may_return: impl Fn(&D) -> bool) -> Vec<D> {
         let mut inner = self.lock();
-        let Inner {
-            batches, probes, ..
-        } = &mut *inner;
+        let Inner { batches, open, .. } = &mut *inner;
         let returned =
             batches.extract_if(|_, batch| !batch.has_begun && may_return(&batch.delivery));
         let mut deliveries = Vec::new();
         for (number, batch) in returned {
             for probe in batch.probes {
                 // Nobody else waits for it: a second batch with it would have begun.
-                if probes
+                if open
                     .get(&probe)
                     .is_some_and(|known| known.ticket == Ticket(number))
                 {
-                    probes.remove(&probe);
+                    open.remove(&probe);
                 }
             }
             deliveries.push(batch.delivery);
@@ -212,16 +201,15 @@ impl<D> Ledger<D> {
 
     /// A probe has its result, which is not confirmed yet.
     pub(crate) fn found(&self, result: &Arc<ProbeResult>) {
-        if let Some(known) = self.lock().probes.get_mut(&result.probe_id) {
-            known.state = State::Found(result.clone());
+        if let Some(known) = self.lock().open.get_mut(&result.probe_id) {
+            known.found = Some(result.clone());
         }
     }
 
     /// A job was too late to be probed. Returns the batches that are done by that.
     pub(crate) fn skipped(&self, probe: ProbeId) -> Vec<D> {
-        let mut inner = self.lock();
-        let done = inner.settle(probe);
-        inner.probes.remove(&probe);
+        let mut done = Vec::new();
+        self.lock().close(probe, &mut done);
         done
     }
 
@@ -230,7 +218,9 @@ impl<D> Ledger<D> {
         let mut inner = self.lock();
         let mut done = Vec::new();
         for probe in probes {
-            done.extend(inner.settle(probe));
+            if let Some(not_after) = inner.close(probe, &mut done) {
+                inner.safe.insert(probe, not_after);
+            }
         }
         done
     }
@@ -246,29 +236,22 @@ impl<D> Ledger<D> {
 }
 
 impl<D> Inner<D> {
-    /// Takes a probe off what its batches wait for.
-    fn settle(&mut self, probe: ProbeId) -> Vec<D> {
-        let Self {
-            batches, probes, ..
-        } = self;
-        let Some(known) = probes.get_mut(&probe) else {
-            return Vec::new();
-        };
-        let mut done = Vec::new();
+    /// Takes a probe off what its batches wait for; those that were waiting for nothing else are `done`. Returns until
+    /// when its job is fresh, if it was open.
+    fn close(&mut self, probe: ProbeId, done: &mut Vec<D>) -> Option<Time> {
+        let known = self.open.remove(&probe)?;
         for number in known.waiting() {
-            let Some(batch) = batches.get_mut(&number) else {
+            let Some(batch) = self.batches.get_mut(&number) else {
                 continue;
             };
             batch.waiting = batch.waiting.saturating_sub(1);
             if batch.waiting == 0
-                && let Some(batch) = batches.remove(&number)
+                && let Some(batch) = self.batches.remove(&number)
             {
                 done.push(batch.delivery);
             }
         }
-        known.state = State::Safe;
-        known.more = Vec::new();
-        done
+        Some(known.not_after)
     }
 
     /// That a probe is done is known until its job is stale: an acknowledgement can get lost with its connection, and
@@ -281,8 +264,7 @@ impl<D> Inner<D> {
             return;
         }
         self.pruned_at = Some(now);
-        self.probes
-            .retain(|_, known| known.waiting().next().is_some() || known.not_after >= now);
+        self.safe.retain(|_, not_after| *not_after >= now);
     }
 }
 

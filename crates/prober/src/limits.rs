@@ -1,11 +1,11 @@
 //! How many probes may run at one time to one address: a limit of the same size for every key, whose places are waited
 //! for. What [`crate::gate`] lets in comes here with its connections.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rapidhash::RapidHashMap;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -116,7 +116,7 @@ pub(crate) struct KeyedLimit<K> {
     keys: Arc<Mutex<Keys<K>>>,
 }
 
-type Keys<K> = HashMap<K, Arc<Limit>>;
+type Keys<K> = RapidHashMap<K, Arc<Limit>>;
 
 /// A place; given back when dropped.
 #[derive(Debug)]

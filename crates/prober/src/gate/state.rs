@@ -1,11 +1,12 @@
 //! The gate's rule: who waits for what, and who is next. Time is an argument.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
 use chrono::TimeDelta;
 use models::Time;
 use models::id::UserId;
+use rapidhash::RapidHashMap;
 use tokio::time::Instant;
 
 use super::Waiting;
@@ -22,7 +23,7 @@ pub(super) struct State {
     arrived: u64,
     per_tenant: usize,
     /// Tenants of whom nothing runs and nothing waits take no memory.
-    tenants: HashMap<UserId, Line<Box<Waiting>>>,
+    tenants: RapidHashMap<UserId, Line<Box<Waiting>>>,
     /// Those who wait for it have a place of their tenant.
     pool: Line<(Box<Waiting>, Held)>,
     ready: VecDeque<(Box<Waiting>, Places)>,
@@ -69,7 +70,7 @@ impl State {
             early: BinaryHeap::new(),
             arrived: 0,
             per_tenant,
-            tenants: HashMap::new(),
+            tenants: RapidHashMap::default(),
             pool: Line::new(pool_size),
             ready: VecDeque::new(),
             stale: VecDeque::new(),

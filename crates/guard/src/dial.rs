@@ -11,6 +11,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
+use crate::alarm::Alarm;
+
 /// How long one address is tried alone before the next joins in (RFC 8305, section 5).
 pub const CONNECTION_STAGGER: Duration = Duration::from_millis(250);
 
@@ -75,8 +77,8 @@ pub enum DialError {
 /// Connects to one judged address.
 ///
 /// # Errors
-/// See [`DialError`]; `deadline` turns into [`DialError::Deadline`].
-pub async fn connect(addr: CheckedAddr, deadline: Instant) -> Result<TcpStream, DialError> {
+/// See [`DialError`]; `alarm` turns into [`DialError::Deadline`].
+pub async fn connect(addr: CheckedAddr, alarm: &mut Alarm) -> Result<TcpStream, DialError> {
     let socket = if addr.0.is_ipv4() {
         TcpSocket::new_v4()
     } else {
@@ -84,9 +86,9 @@ pub async fn connect(addr: CheckedAddr, deadline: Instant) -> Result<TcpStream, 
     };
     let socket = socket.map_err(|error| classify(error, addr))?;
     socket.set_nodelay(true).map_err(DialError::Local)?;
-    let stream = match tokio::time::timeout_at(deadline, socket.connect(addr.0)).await {
-        Err(_elapsed) => return Err(DialError::Deadline),
-        Ok(connected) => connected.map_err(|error| classify(error, addr))?,
+    let stream = match alarm.limit(socket.connect(addr.0)).await {
+        None => return Err(DialError::Deadline),
+        Some(connected) => connected.map_err(|error| classify(error, addr))?,
     };
     match stream.peer_addr() {
         Ok(peer) if peer == addr.0 => Ok(stream),
@@ -114,11 +116,11 @@ pub struct NotConnected {
 /// See [`NotConnected`].
 pub async fn connect_any<P: Send + 'static>(
     addrs: &[CheckedAddr],
-    deadline: Instant,
+    alarm: &mut Alarm,
     mut place: impl FnMut(CheckedAddr) -> Option<P>,
 ) -> Result<(TcpStream, CheckedAddr, P), NotConnected> {
     if let [only] = addrs {
-        return connect_only(*only, deadline, place(*only)).await; // nothing to race
+        return connect_only(*only, alarm, place(*only)).await; // nothing to race
     }
     let mut without_place = Vec::new();
     let mut waiting = alternate_families(addrs).into_iter().enumerate();
@@ -129,7 +131,7 @@ pub async fn connect_any<P: Send + 'static>(
         // Not through a timer: the first address, and the one behind a failure, would lose up to a millisecond.
         for (order, addr) in waiting.by_ref() {
             if let Some(place) = place(addr) {
-                running.push(Box::pin(attempt(order, addr, place, deadline)));
+                running.push(Box::pin(attempt(order, addr, place, alarm.deadline())));
                 break;
             }
             without_place.push(addr);
@@ -158,7 +160,7 @@ pub async fn connect_any<P: Send + 'static>(
 
 async fn connect_only<P>(
     addr: CheckedAddr,
-    deadline: Instant,
+    alarm: &mut Alarm,
     place: Option<P>,
 ) -> Result<(TcpStream, CheckedAddr, P), NotConnected> {
     let Some(place) = place else {
@@ -167,7 +169,7 @@ async fn connect_only<P>(
             without_place: vec![addr],
         });
     };
-    match connect(addr, deadline).await {
+    match connect(addr, alarm).await {
         Ok(stream) => Ok((stream, addr, place)),
         Err(error) => Err(NotConnected {
             error,
@@ -201,7 +203,7 @@ struct Attempt<P> {
 
 /// A place is given back with the failure of its address.
 async fn attempt<P>(order: usize, addr: CheckedAddr, place: P, deadline: Instant) -> Attempt<P> {
-    let connected = connect(addr, deadline).await;
+    let connected = connect(addr, &mut Alarm::at(deadline)).await;
     Attempt {
         order,
         addr,

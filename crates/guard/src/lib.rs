@@ -9,6 +9,7 @@
 //!
 //! Start reading at `judge.rs` (one URL, rule by rule), then `ranges.rs` (the forbidden, as data), `resolve.rs`, `dial.rs`.
 
+mod alarm;
 mod allow;
 mod dial;
 #[cfg(any(test, fuzzing))]
@@ -23,6 +24,7 @@ mod resolve;
 
 pub use ipnet::IpNet;
 
+pub use alarm::Alarm;
 pub use allow::{AllowRule, AllowRuleError};
 pub use dial::{CONNECTION_STAGGER, CheckedAddr, DialError, NotConnected, connect, connect_any};
 pub use judge::{MAX_URL_BYTES, Refusal, Scheme, Target, judge_text, judge_url};

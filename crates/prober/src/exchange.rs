@@ -1,6 +1,7 @@
 //! One request over one fresh connection, and as much of the answer as a verdict needs: in HTTP/1 or HTTP/2, with the
 //! same limits and the same words for what goes wrong.
 
+use guard::Alarm;
 use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
@@ -9,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::alarm::Alarm;
 use crate::http1::Http1;
 use crate::http2::Http2;
 use crate::meter::Seen;

@@ -10,6 +10,7 @@ mod chunks;
 mod head;
 mod lines;
 
+use guard::Alarm;
 use std::io;
 
 use http::{HeaderValue, StatusCode};
@@ -18,7 +19,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 use url::{Position, Url};
 
-use crate::alarm::Alarm;
 use crate::exchange::{self, Head, MAX_BODY_BYTES, Socket};
 use crate::meter::End;
 use crate::verdict::Failure;

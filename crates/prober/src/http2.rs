@@ -3,6 +3,7 @@
 //!
 //! The connection is driven here, inside the probe: when the probe ends or is dropped, so does the socket.
 
+use guard::Alarm;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +18,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::{Position, Url};
 
-use crate::alarm::Alarm;
 use crate::exchange::{self, Head, MAX_BODY_BYTES, MAX_HEADERS, Socket};
 use crate::meter::{End, Framed, ReadLimitReached, Seen, code_name};
 use crate::verdict::{Failure, find};

@@ -6,7 +6,6 @@
 //! Start reading at `probe.rs` (the timeline of one probe), then `consume.rs` (from job to acknowledged result).
 
 mod aim;
-mod alarm;
 mod avoid;
 mod cert;
 mod config;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use guard::{Policy, Resolver, Scheme, Target};
+use guard::{Alarm, Policy, Resolver, Scheme, Target};
 use http::HeaderValue;
 use models::Time;
 use models::certificate::CertificateFacts;
@@ -17,7 +17,6 @@ use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use crate::aim::{Aim, Aimed};
-use crate::alarm::Alarm;
 use crate::cert;
 use crate::exchange::{Exchange, Head, Protocol, Socket};
 use crate::limits::KeyedLimit;

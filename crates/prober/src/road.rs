@@ -87,7 +87,7 @@ impl Engine {
                 let enter = || self.per_address.try_enter(key, self.history.pace(tag));
                 first.take().or_else(enter)
             };
-            let connected = guard::connect_any(&addrs, trip.alarm.deadline(), enter).await;
+            let connected = guard::connect_any(&addrs, &mut trip.alarm, enter).await;
             trip.watch.lap(Phase::Connect);
             match connected {
                 Ok((stream, used, turn)) => {

@@ -1,5 +1,6 @@
 //! What one probe carries from hop to hop, and what it comes home with.
 
+use guard::Alarm;
 use std::time::Duration;
 
 use models::Time;
@@ -9,7 +10,6 @@ use models::probe::{ErrorClass, ErrorKind, Outcome, Phases, ProbeResult};
 use models::signature::Proof;
 use tokio::time::Instant;
 
-use crate::alarm::Alarm;
 use crate::meter::ReadBudget;
 use crate::pace::{Pace, Tag};
 use crate::stopwatch::{self, Stopwatch};

@@ -1,4 +1,4 @@
-//! The end of a probe's time: one deadline over all of its steps, and one timer for it.
+//! The end of somebody's time: one deadline over all of his steps, the dial among them, and one timer for it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -9,26 +9,28 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Goes off once, at the deadline.
 #[derive(Debug)]
-pub(crate) struct Alarm {
+pub struct Alarm {
     deadline: Instant,
     /// Set when something has to be waited for: with the first, and kept for the next.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Alarm {
-    pub(crate) fn at(deadline: Instant) -> Self {
+    /// Goes off at `deadline`.
+    pub fn at(deadline: Instant) -> Self {
         Self {
             deadline,
             timer: None,
         }
     }
 
-    pub(crate) fn deadline(&self) -> Instant {
+    /// When it goes off.
+    pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
     /// Goes off so much later.
-    pub(crate) fn put_off(&mut self, by: Duration) {
+    pub fn put_off(&mut self, by: Duration) {
         self.deadline += by;
         if let Some(timer) = &mut self.timer {
             timer.as_mut().reset(self.deadline);
@@ -36,7 +38,7 @@ impl Alarm {
     }
 
     /// What comes of `work`, or `None` when the time is over before.
-    pub(crate) async fn limit<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn limit<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         poll_fn(|cx| {
             if let Poll::Ready(output) = work.as_mut().poll(cx) {

@@ -89,8 +89,12 @@ impl Worker {
             return (self.untrusted(job), Some(place));
         }
         let begun = Instant::now();
-        let probing = self.probe(waiting, &place);
-        let Some(result) = watch.unless_failed(probing).await else {
+        let probed = {
+            // Pinned where it lies, and so on with what it consists of: else it would be copied with each step.
+            let probing = pin!(self.probe(waiting, &place));
+            watch.unless_failed(probing).await
+        };
+        let Some(result) = probed else {
             return (self.untrusted(job), Some(place));
         };
         let mut place = Some(place);
@@ -116,7 +120,7 @@ impl Worker {
         let started_at = self.clock.now();
         let _in_flight = self.metrics.begin(job, started_at);
         let known = (waiting.tag, place.pace());
-        let probing = self.engine.probe_known(&waiting.aimed, known, started_at);
+        let probing = pin!(self.engine.probe_known(&waiting.aimed, known, started_at));
         let finding = panics::caught(job, probing).await;
         let result = finding.into_result(job, started_at, &self.prober);
         if result.outcome != Outcome::Inconclusive {

@@ -190,7 +190,10 @@ impl Watch {
     }
 
     /// What comes of a probe, or `None` as soon as the prober fails.
-    pub(crate) async fn unless_failed<T>(&mut self, probing: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn unless_failed<T>(
+        &mut self,
+        probing: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
         tokio::select! {
             biased;
             result = probing => Some(result),

@@ -4,9 +4,11 @@
 mod reference;
 mod rule;
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use guard::Resolver;
@@ -181,27 +183,51 @@ impl SelfCheck {
 pub(crate) struct Watch {
     standing: watch::Receiver<Standing>,
     failed: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Whom `failed` wakes.
+    set_for: Option<Waker>,
 }
 
 impl Watch {
     fn new(standing: watch::Receiver<Standing>) -> Self {
         let failed = Box::pin(failed(standing.clone()));
-        Self { standing, failed }
+        Self {
+            standing,
+            failed,
+            set_for: None,
+        }
     }
 
     /// What comes of a probe, or `None` as soon as the prober fails.
     pub(crate) async fn unless_failed<T>(
         &mut self,
-        probing: Pin<&mut impl Future<Output = T>>,
+        mut probing: Pin<&mut impl Future<Output = T>>,
     ) -> Option<T> {
-        tokio::select! {
-            biased;
-            result = probing => Some(result),
-            () = &mut self.failed => {
-                self.failed = Box::pin(failed(self.standing.clone()));
-                None
-            }
+        poll_fn(|cx| match probing.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => self.poll_failed(cx).map(|()| None),
+        })
+        .await
+    }
+
+    /// Looks only where there is something new to see, or somebody else to wake: a probe is woken several times, and its
+    /// prober seldom fails.
+    fn poll_failed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_set = self
+            .set_for
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        let is_news = self.standing.has_changed().unwrap_or(true);
+        if is_set && !is_news {
+            return Poll::Pending;
         }
+        self.standing.mark_unchanged(); // before it looks: what comes meanwhile is news again
+        let polled = self.failed.as_mut().poll(cx);
+        if polled.is_ready() {
+            *self = Self::new(self.standing.clone());
+        } else {
+            self.set_for = Some(cx.waker().clone());
+        }
+        polled
     }
 }
 

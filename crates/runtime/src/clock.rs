@@ -61,7 +61,8 @@ impl fmt::Debug for ClockShift {
 #[derive(Clone)]
 pub struct Clock {
     origin: Instant,
-    origin_utc: DateTime<Utc>,
+    /// Since 1970.
+    origin_micros: i64,
     offset_micros: Arc<watch::Sender<i64>>,
     shift: ClockShift,
 }
@@ -78,10 +79,10 @@ impl Clock {
             clippy::disallowed_methods,
             reason = "the clock is where the OS time enters"
         )]
-        let origin_utc = Utc::now();
+        let origin_micros = Utc::now().timestamp_micros();
         Self {
             origin: Instant::now(),
-            origin_utc,
+            origin_micros,
             offset_micros: Arc::new(watch::Sender::new(0)),
             shift,
         }
@@ -89,7 +90,9 @@ impl Clock {
 
     /// The product's time: PostgreSQL's, plus the shift.
     pub fn now(&self) -> DateTime<Utc> {
-        self.local_now() + TimeDelta::microseconds(*self.offset_micros.borrow())
+        let offset = *self.offset_micros.borrow();
+        let plus = offset.saturating_add(*self.shift.micros.borrow());
+        self.at(Instant::now(), plus)
     }
 
     /// The shift alone, for the few SQL statements that read `clock_timestamp()` and add it.
@@ -100,7 +103,7 @@ impl Clock {
     /// This machine's time plus the shift, without the measured offset: what an offset is
     /// measured against ([`Clock::set_offset`]).
     pub fn local_now(&self) -> DateTime<Utc> {
-        self.local_at(Instant::now()) + self.shift.current()
+        self.at(Instant::now(), *self.shift.micros.borrow())
     }
 
     /// The measured offset (server minus this machine).
@@ -156,10 +159,26 @@ impl Clock {
     }
 
     fn local_at(&self, instant: Instant) -> DateTime<Utc> {
+        self.at(instant, 0)
+    }
+
+    /// This machine's time at `instant`, plus so many microseconds; what lies beyond the calendar is its end. In whole
+    /// numbers up to the last step, because every probe asks several times.
+    fn at(&self, instant: Instant, plus: i64) -> DateTime<Utc> {
         let since = |later: Instant, earlier: Instant| {
-            TimeDelta::from_std(later.saturating_duration_since(earlier)).unwrap_or(TimeDelta::MAX)
+            let since = later.saturating_duration_since(earlier);
+            i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
         };
-        self.origin_utc + since(instant, self.origin) - since(self.origin, instant)
+        let micros = self
+            .origin_micros
+            .saturating_add(since(instant, self.origin))
+            .saturating_sub(since(self.origin, instant))
+            .saturating_add(plus);
+        DateTime::from_timestamp_micros(micros).unwrap_or(if micros < 0 {
+            DateTime::<Utc>::MIN_UTC
+        } else {
+            DateTime::<Utc>::MAX_UTC
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod issuer;
+mod leaves;
 mod outdated;
 mod signature;
 #[cfg(test)]
@@ -13,7 +14,6 @@ use models::certificate::CertificateFacts;
 use models::probe::ErrorKind;
 use rustls::Error as TlsError;
 use rustls_pki_types::{CertificateDer, UnixTime};
-use sha2::{Digest as _, Sha256};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
@@ -24,6 +24,8 @@ use crate::tls::{SeenChain, Tls};
 use crate::verdict::{Failure, moves_text};
 use faults::Faults;
 
+pub(crate) use leaves::Leaves;
+
 /// A name longer than this is cut; a result stays small whatever a certificate holds.
 const MAX_NAME_CHARS: usize = 256;
 /// How many names a sentence lists.
@@ -32,7 +34,7 @@ const NAMES_IN_SENTENCE: usize = 3;
 /// Reads what a handshake presented; `None` when it presented nothing.
 pub(crate) fn facts(seen: &SeenChain, tls: &Tls, now: Time) -> Option<CertificateFacts> {
     let (leaf, rest) = seen.chain.split_first()?;
-    let mut facts = read_leaf(leaf);
+    let mut facts = tls.leaves().facts(leaf);
     facts.chain_length = u16::try_from(seen.chain.len()).unwrap_or(u16::MAX);
     if let Err(verdict) = &seen.verdict {
         facts.errors = Faults {
@@ -56,10 +58,10 @@ pub(crate) fn handshake_fault(seen: &SeenChain, error: &TlsError) -> ErrorKind {
     faults::kind_of(error)
 }
 
-/// The facts of a leaf. One that our reader refuses has a fingerprint and nothing else.
-fn read_leaf(leaf: &CertificateDer<'_>) -> CertificateFacts {
+/// The facts of a leaf with this SHA-256. One that our reader refuses has a fingerprint and nothing else.
+fn read_leaf(leaf: &CertificateDer<'_>, digest: &[u8]) -> CertificateFacts {
     let mut facts = CertificateFacts {
-        fingerprint_sha256: hex(&Sha256::digest(leaf)),
+        fingerprint_sha256: hex(digest),
         issuer: None,
         subject: None,
         sans: Vec::new(),

@@ -16,6 +16,8 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use crate::cert::Leaves;
+
 /// What the peer presented and what the verifier said to it.
 #[derive(Debug)]
 pub(crate) struct SeenChain {
@@ -27,13 +29,14 @@ pub(crate) struct SeenChain {
     pub(crate) verdict: Result<(), TlsError>,
 }
 
-/// Everything about TLS that does not change from probe to probe.
+/// Everything about TLS that outlives a probe.
 #[derive(Debug)]
 pub(crate) struct Tls {
     base: ClientConfig,
     verifier: Arc<WebPkiServerVerifier>,
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
+    leaves: Leaves,
 }
 
 impl Tls {
@@ -78,6 +81,7 @@ impl Tls {
             verifier,
             provider,
             roots,
+            leaves: Leaves::default(),
         })
     }
 
@@ -97,6 +101,11 @@ impl Tls {
 
     pub(crate) fn provider(&self) -> &CryptoProvider {
         &self.provider
+    }
+
+    /// Certificates that were read before.
+    pub(crate) fn leaves(&self) -> &Leaves {
+        &self.leaves
     }
 
     pub(crate) fn roots(&self) -> &RootCertStore {

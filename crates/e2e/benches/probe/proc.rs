@@ -5,12 +5,6 @@ use std::time::Duration;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// A tick of `/proc/<pid>/stat`: Linux shows 100 a second to programs, whatever it counts in.
-const TICK: Duration = Duration::from_millis(10);
-/// Fields of `/proc/<pid>/stat` behind the name, counted from 0.
-const USER: usize = 11;
-const SYSTEM: usize = 12;
-
 /// Between two measurements, at most, for closed connections to leave the kernel's table.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -39,16 +33,17 @@ pub(crate) fn pin_all(pid: u32, core: usize) {
     }
 }
 
-/// CPU time that a process has used so far, without its children.
+/// CPU time that the threads of a process have used so far, without its children: to the nanosecond, where
+/// `/proc/<pid>/stat` counts ticks of 10 ms.
 pub(crate) fn cpu(pid: u32) -> Duration {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let fields = fields.split_whitespace().enumerate();
-    fields
-        .filter(|(field, _)| [USER, SYSTEM].contains(field))
-        .filter_map(|(_, text)| text.parse().ok())
-        .map(|ticks: u32| TICK * ticks)
-        .sum()
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    let used = |thread: std::fs::DirEntry| {
+        // One that has ended meanwhile counts no more.
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let nanos = text.split_whitespace().next()?.parse().ok()?;
+        Some(Duration::from_nanos(nanos))
+    };
+    threads.flatten().filter_map(used).sum()
 }
 
 /// Memory of a process in KiB.

@@ -23,6 +23,8 @@ struct Rounds {
     bare: Vec<f64>,
     prober: Vec<f64>,
     exporter: Vec<f64>,
+    /// To the prober, in its round.
+    exporter_ratios: Vec<f64>,
 }
 
 impl Report {
@@ -44,7 +46,11 @@ impl Report {
     }
 
     pub(crate) fn exporter(&mut self, scheme: Scheme, us: f64) {
-        self.rounds(scheme).exporter.push(us);
+        let rounds = self.rounds(scheme);
+        rounds.exporter.push(us);
+        rounds
+            .exporter_ratios
+            .extend(rounds.prober.last().map(|prober| us / prober));
     }
 
     pub(crate) fn lateness(&mut self, bare: Vec<Percentiles>, prober: Vec<Percentiles>) {
@@ -98,8 +104,8 @@ impl Report {
             writeln!(f, "         prober / bare loop  {}", shown(&ratios, 2))?;
             if !rounds.exporter.is_empty() {
                 writeln!(f, "         exporter  {}", shown(&rounds.exporter, 1))?;
-                let ratios = self::ratios(&rounds.exporter, &rounds.prober);
-                writeln!(f, "         exporter / prober   {}", shown(&ratios, 2))?;
+                let ratios = shown(&rounds.exporter_ratios, 2);
+                writeln!(f, "         exporter / prober   {ratios}")?;
             }
         }
         Ok(())

@@ -4,18 +4,20 @@
 //! lapin's own recovery is off. A connection or publishing channel that fails in any way is
 //! thrown away whole and built anew, so there is one path to test.
 
+mod channels;
 mod supervisor;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use lapin::Connection;
 use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::status::LinkStatus;
+pub(crate) use channels::Channels;
 use supervisor::Supervisor;
 
 /// Both sides give up on a silent peer after twice this.
@@ -55,11 +57,11 @@ pub(crate) struct Dial {
     pub(crate) declares: Option<Arc<[String]>>,
 }
 
-/// An open connection and, for publishing, its channel in confirm mode.
+/// An open connection and, for publishing, its channels in confirm mode.
 pub(crate) struct Live {
     pub(crate) generation: u64,
     pub(crate) connection: Connection,
-    pub(crate) channel: Option<Channel>,
+    pub(crate) channels: Option<Channels>,
 }
 
 /// What users of a connection tell its supervisor.
@@ -148,11 +150,7 @@ impl Link {
 
 impl Live {
     fn is_open(&self) -> bool {
-        let channel_open = self
-            .channel
-            .as_ref()
-            .is_none_or(|channel| channel.status().connected());
-        channel_open && self.connection.status().connected()
+        self.connection.status().connected()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use lapin::BasicProperties;
+use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
 use models::message::MAX_MESSAGE_BYTES;
 use serde::Serialize;
@@ -93,6 +94,13 @@ impl Outgoing {
         self.headers
             .insert(short(name), AMQPValue::LongString(value.into()));
         self
+    }
+
+    /// Whether what the broker hands back is this message, or one that nobody tells from it.
+    pub(crate) fn is(&self, back: &Delivery) -> bool {
+        back.exchange.as_str() == self.to.exchange()
+            && back.routing_key.as_str() == self.to.routing_key()
+            && *back.properties.message_id() == Some(short(&self.message_id))
     }
 
     pub(crate) fn properties(&self) -> BasicProperties {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use lapin::message::BasicReturnMessage;
 use lapin::options::BasicPublishOptions;
 use lapin::{Channel, Confirmation};
 use tokio::sync::Semaphore;
@@ -152,10 +153,16 @@ impl Publisher {
 
     async fn send(&self, live: &Live, window: &[Outgoing]) -> lapin::Result<Vec<PublishOutcome>> {
         let closed = || lapin::ErrorKind::InvalidConnectionState(lapin::ConnectionState::Closed);
-        let channel = live.channel.as_ref().ok_or_else(closed)?;
+        let channels = live.channels.as_ref().ok_or_else(closed)?;
         let places = u32::try_from(window.len()).unwrap_or(u32::MAX);
         let _places = self.unconfirmed.acquire_many(places).await.ok();
-        try_join_all(window.iter().map(|message| send_one(channel, message))).await
+        let taken = channels.take(&live.connection).await?;
+        let sending = window
+            .iter()
+            .map(|message| send_one(taken.channel(), message));
+        let confirmations = try_join_all(sending).await?;
+        taken.give_back();
+        Ok(outcomes(window, confirmations))
     }
 
     fn note(&self, window: &[Outgoing], outcomes: Vec<PublishOutcome>) -> Vec<PublishOutcome> {
@@ -176,7 +183,7 @@ impl Publisher {
     }
 }
 
-async fn send_one(channel: &Channel, message: &Outgoing) -> lapin::Result<PublishOutcome> {
+async fn send_one(channel: &Channel, message: &Outgoing) -> lapin::Result<Confirmation> {
     let options = BasicPublishOptions {
         mandatory: true,
         ..BasicPublishOptions::default()
@@ -186,11 +193,26 @@ async fn send_one(channel: &Channel, message: &Outgoing) -> lapin::Result<Publis
     let confirm = channel
         .basic_publish(exchange, key, options, &message.body, message.properties())
         .await?;
-    Ok(match confirm.await? {
-        Confirmation::Ack(None) => PublishOutcome::Stored,
-        // Confirmed because it was handed back, not because it was stored.
-        Confirmation::Ack(Some(_)) => PublishOutcome::Unroutable,
-        // Not requested cannot be: the channel is in confirm mode.
-        Confirmation::Nack(_) | Confirmation::NotRequested => PublishOutcome::Refused,
-    })
+    confirm.await
+}
+
+/// What became of each message of a window. Which of them were handed back is told by the messages themselves: the
+/// confirm that carries one may be another's (see [`crate::connection::Channels`]).
+fn outcomes(window: &[Outgoing], confirmations: Vec<Confirmation>) -> Vec<PublishOutcome> {
+    // Not requested cannot be: the channel is in confirm mode.
+    let stored: Vec<bool> = confirmations.iter().map(Confirmation::is_ack).collect();
+    let returned: Vec<_> = confirmations
+        .into_iter()
+        .filter_map(Confirmation::take_message)
+        .collect();
+    let outcome = |(message, stored): (&Outgoing, bool)| {
+        let is_it = |back: &BasicReturnMessage| message.is(&back.delivery);
+        match stored {
+            // Confirmed because it was handed back, not because it was stored.
+            _ if returned.iter().any(is_it) => PublishOutcome::Unroutable,
+            true => PublishOutcome::Stored,
+            false => PublishOutcome::Refused,
+        }
+    };
+    window.iter().zip(stored).map(outcome).collect()
 }

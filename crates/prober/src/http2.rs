@@ -24,6 +24,8 @@ use crate::verdict::{Failure, find};
 
 /// Headers of an answer, decompressed, each with 32 bytes more (RFC 9113, section 10.5.1).
 const MAX_HEADER_LIST_BYTES: usize = 16 * 1024;
+/// Those of `:status`, which is counted with the others.
+const STATUS_BYTES: usize = 42;
 /// What the library stores of them: more, because past this it says nothing but that a protocol was broken.
 const STORED_HEADER_LIST_BYTES: u32 = 64 * 1024;
 /// Flow control: never more on the way than is read of a body.
@@ -122,14 +124,26 @@ impl Http2 {
         if find::<ReadLimitReached>(error).is_some() || self.seen.end() == Some(&End::ReadLimit) {
             return Ok(()); // as much as is ever read
         }
-        let Some(code) = self.seen.frames().reset else {
-            return Err(exchange::body_cut_off());
+        let frames = self.seen.frames();
+        let early = |with: &str, code| {
+            let code = code_name(code);
+            let said = format!("the server ended the body early with {with} ({code})");
+            Failure::new(ErrorKind::BodyIncomplete, said)
         };
-        let code = code_name(code);
-        Err(Failure::new(
-            ErrorKind::BodyIncomplete,
-            format!("the server ended the body early with RST_STREAM ({code})"),
-        ))
+        Err(match (frames.reset, frames.go_away) {
+            (Some(code), _) => early("RST_STREAM", code),
+            (None, Some(code)) => early("GOAWAY", code),
+            (None, None) if frames.ended => Failure::new(
+                ErrorKind::BodyIncomplete,
+                "the body is not as long as the server had announced",
+            ),
+            (None, None) if self.seen.end().is_some() => exchange::body_cut_off(),
+            // It was the library that ended it.
+            (None, None) => Failure::new(
+                ErrorKind::HttpProtocol,
+                "the server broke the HTTP/2 protocol in the middle of its answer",
+            ),
+        })
     }
 }
 
@@ -141,7 +155,7 @@ fn check(head: &http::response::Parts) -> Result<(), Failure> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(exchange::switched_protocols());
     }
-    match list_bytes(&head.headers) {
+    match STATUS_BYTES + list_bytes(&head.headers) {
         0..=MAX_HEADER_LIST_BYTES => Ok(()),
         _ => Err(Failure::http2_headers_too_large()),
     }

@@ -4,6 +4,7 @@
 //! `1xx` answers, chunk extensions, trailers); [`Framed`] sits where HTTP/2 is readable.
 
 mod frames;
+mod hpack;
 
 use std::io;
 use std::pin::Pin;
@@ -227,6 +228,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.frames.seen().is_too_large() {
+            return Poll::Ready(Err(io::Error::other(ReadLimitReached)));
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         let new = buf.filled().get(before..).unwrap_or_default();

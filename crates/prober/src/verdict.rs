@@ -9,7 +9,7 @@ use guard::{DialError, Refusal, ResolveError};
 use models::probe::{ErrorKind, ProbeError};
 use rustls::Error as TlsError;
 
-use crate::meter::{End, Seen, code_name};
+use crate::meter::{End, ReadLimitReached, Seen, code_name};
 use crate::redirect::MAX_REDIRECTS;
 
 /// A probe that found something wrong.
@@ -89,6 +89,12 @@ impl Failure {
                 "the server does not speak TLS on this port",
             );
         }
+        if find::<ReadLimitReached>(error).is_some() {
+            return Self::new(
+                ErrorKind::TlsHandshake,
+                "the server sent more than 256 KiB before the TLS handshake ended",
+            );
+        }
         if let Some(error) = find::<TlsError>(error) {
             return Self::tls_protocol(error);
         }
@@ -104,8 +110,9 @@ impl Failure {
         Self::new(ErrorKind::TlsHandshake, what)
     }
 
+    /// What went wrong with TLS itself, in its handshake or behind it.
     fn tls_protocol(error: &TlsError) -> Self {
-        use rustls::AlertDescription as Alert;
+        use rustls::{AlertDescription as Alert, InvalidMessage as Message};
         match error {
             TlsError::AlertReceived(Alert::ProtocolVersion) => Self::new(
                 ErrorKind::TlsProtocol,
@@ -114,7 +121,7 @@ impl Failure {
             TlsError::AlertReceived(alert) => Self::new(
                 ErrorKind::TlsAlert,
                 format!(
-                    "the server ended the TLS handshake with the alert {}",
+                    "the server broke off TLS with the alert {}",
                     alert_name(*alert)
                 ),
             ),
@@ -122,6 +129,20 @@ impl Failure {
                 ErrorKind::TlsProtocol,
                 "the server offers no TLS version or cipher that is still considered safe",
             ),
+            TlsError::InvalidMessage(
+                Message::HandshakePayloadTooLarge | Message::CertificatePayloadTooLarge,
+            ) => Self::new(
+                ErrorKind::TlsHandshake,
+                "a message of the TLS handshake is larger than 64 KiB: too many certificates, as a rule",
+            ),
+            TlsError::InvalidMessage(_)
+            | TlsError::InappropriateMessage { .. }
+            | TlsError::InappropriateHandshakeMessage { .. }
+            | TlsError::PeerMisbehaved(_)
+            | TlsError::PeerSentOversizedRecord
+            | TlsError::DecryptError => {
+                Self::new(ErrorKind::TlsHandshake, "the server broke the TLS protocol")
+            }
             _ => Self::new(ErrorKind::TlsHandshake, "the TLS handshake failed"),
         }
     }
@@ -150,8 +171,14 @@ impl Failure {
         let frames = seen.frames();
         let is_begun = frames.header_bytes > 0;
         let protocol = |what: &str| Self::new(ErrorKind::HttpProtocol, what);
-        if frames.large_block {
+        if frames.large_block || frames.large_list {
             return Self::http2_headers_too_large();
+        }
+        if frames.large_lists {
+            return Self::new(
+                ErrorKind::HeadersTooLarge,
+                "the headers of all answers together are larger than 64 KiB (HTTP/2)",
+            );
         }
         if frames.long_block {
             return Self::new(
@@ -333,7 +360,6 @@ pub(crate) fn find<'a, E: std::error::Error + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::ReadLimitReached;
 
     #[test]
     fn a_sentence_is_one_bounded_line() {

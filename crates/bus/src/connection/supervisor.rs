@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use lapin::options::ConfirmSelectOptions;
 use lapin::tcp::OwnedTLSConfig;
 use lapin::{Connection, ConnectionProperties, Event};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Dial, Live, NORMAL_CLOSE, Report, Role, backoff};
+use super::{Channels, Dial, Live, NORMAL_CLOSE, Report, Role, backoff};
 use crate::status::LinkStatus;
 use crate::{metric, topology};
 
@@ -91,21 +90,17 @@ impl Supervisor {
         let runtime = lapin::runtime::default_runtime()?;
         let connection =
             Connection::connect_uri_with_config(uri.clone(), properties, tls, runtime).await?;
-        let mut channel = None;
+        let mut channels = None;
         if self.role == Role::Publish {
             if let Some(regions) = declares {
                 topology::declare(&connection, regions).await?;
             }
-            let confirming = connection.create_channel().await?;
-            confirming
-                .confirm_select(ConfirmSelectOptions::default())
-                .await?;
-            channel = Some(confirming);
+            channels = Some(Channels::open(&connection).await?);
         }
         Ok(Live {
             generation: self.generation,
             connection,
-            channel,
+            channels,
         })
     }
 

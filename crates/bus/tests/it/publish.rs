@@ -105,6 +105,38 @@ async fn a_message_without_a_queue_is_reported_and_its_neighbours_go_through() {
     bus.close().await;
 }
 
+/// The broker confirms several at once where it can, and says of none which one it hands back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_finds_no_queue_is_told_of_itself_whatever_is_published_beside_it() {
+    const ROUNDS: u32 = 20;
+    const EACH: u32 = 24;
+    let vhost = TestVhost::new().await;
+    let bus = vhost.bus().await;
+    let route = |n: u32| match n % 3 {
+        0 => Route::jobs("atlantis"),
+        _ => Route::Alerts,
+    };
+    let expected = |n: u32| match n % 3 {
+        0 => PublishOutcome::Unroutable,
+        _ => PublishOutcome::Stored,
+    };
+    for _ in 0..ROUNDS {
+        // In one call, and in as many at one time.
+        let together: Vec<_> = (0..EACH).map(|n| number(route(n), n)).collect();
+        let outcomes = bus.publisher().publish(together).await.unwrap();
+        assert_eq!(outcomes, (0..EACH).map(expected).collect::<Vec<_>>());
+        let apart = (0..EACH).map(|n| {
+            let (publisher, message) = (bus.publisher(), number(route(n), n));
+            tokio::spawn(async move { publisher.publish_one(message).await.unwrap() })
+        });
+        let apart: Vec<_> = apart.collect();
+        for (n, publishing) in (0..).zip(apart) {
+            assert_eq!(publishing.await.unwrap(), expected(n), "{n}");
+        }
+    }
+    bus.close().await;
+}
+
 #[tokio::test]
 async fn without_a_broker_publishing_fails_at_once_and_the_status_says_why() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -169,6 +169,26 @@ const DISAGREEING: &str = "SELECT coalesce(string_agg(concat_ws(' ', h.service_i
     WHERE h.judged + closed.judged <> stored.judged \
        OR h.inconclusive + closed.inconclusive <> stored.inconclusive";
 
+/// A question that finds nothing must be able to find something: here a judged row that is void and not taken back from
+/// the sums, and one that is not counted any more.
+async fn finds_what_disagrees(db: &TestDb) {
+    let row = "kind = 0 AND (service_id, scheduled_at) = (SELECT service_id, scheduled_at FROM probe_results \
+         WHERE kind = 0 AND outcome = 0 ORDER BY scheduled_at, service_id LIMIT 1)";
+    for flag in ["voided", "counted"] {
+        let turn = format!("UPDATE probe_results SET {flag} = NOT {flag} WHERE {row}");
+        db.execute(&turn).await;
+        let found = db.value::<String>(DISAGREEING).await;
+        assert_eq!(found.split(", ").count(), 1, "{flag}: {found}");
+        assert_ne!(found, "", "{flag} makes no difference");
+        db.execute(&turn).await;
+        assert_eq!(
+            db.value::<String>(DISAGREEING).await,
+            "",
+            "{flag} turned back"
+        );
+    }
+}
+
 async fn reconcile(machines: &Machines, tenant: &Tenant, mails: usize) {
     let db = &machines.db;
     within(BACK_WITHIN, async || {
@@ -215,6 +235,7 @@ async fn reconcile(machines: &Machines, tenant: &Tenant, mails: usize) {
         "",
         "counters and rows disagree: judged and inconclusive, counted and stored"
     );
+    finds_what_disagrees(db).await;
     // One incident for each that failed, one mail for its begin and one for its end.
     assert_eq!(
         count("incidents").await,

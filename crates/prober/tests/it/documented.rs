@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use models::probe::ErrorKind;
 
 #[test]
-fn every_kind_has_its_entry_under_its_class_and_no_other_has_one() {
+fn every_kind_has_its_entry_with_what_to_do_under_its_class_and_no_other_has_one() {
     let text = include_str!("../../../../docs/verdicts.md");
     let mut class = "";
     let mut entries = BTreeSet::new();
@@ -18,7 +18,9 @@ fn every_kind_has_its_entry_under_its_class_and_no_other_has_one() {
         if let Some(kind) = kind.and_then(|kind| kind.strip_suffix('`')) {
             let kind = ErrorKind::from_name(kind).unwrap_or_else(|| panic!("{kind} is no kind"));
             assert_eq!(kind.class().as_str(), class, "{kind:?}");
-            assert!(body.trim().len() > 40, "{kind:?} says too little");
+            let (cause, to_do) = body.split_once("\n\nTo do: ").unwrap_or_default();
+            assert!(cause.trim().len() > 40, "{kind:?} says too little");
+            assert!(to_do.trim().len() > 10, "{kind:?} leaves its reader alone");
             assert!(entries.insert(kind.as_str()), "{kind:?} twice");
         }
     }

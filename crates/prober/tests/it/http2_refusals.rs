@@ -165,6 +165,26 @@ async fn an_answer_that_is_cut_off_says_how() {
 }
 
 #[tokio::test]
+async fn a_body_that_ends_in_a_wrong_way_says_which() {
+    use ErrorKind::{BodyIncomplete, HttpProtocol};
+    // Its length in HPACK: name 28 of the static table.
+    let of_ten = frame(HEADERS, 4, &[STATUS_200, 0x0f, 0x0d, 2, b'1', b'0']);
+    let half = |flags| frame(0, flags, b"half");
+    let short = Script::once(&[of_ten.clone(), half(1)]);
+    let said = "the body is not as long as the server had announced";
+    assert_said(short, BodyIncomplete, said).await;
+    let leaves = Script::once(&[of_ten.clone(), half(0), go_away(0, 2)]);
+    let said = "the server ended the body early with GOAWAY (INTERNAL_ERROR)";
+    assert_said(leaves, BodyIncomplete, said).await;
+    let closes = Script::once(&[of_ten.clone(), half(0)]);
+    let said = "the connection ended before the body was complete";
+    assert_said(closes, BodyIncomplete, said).await;
+    let broken = Script::once(&[of_ten, half(0), frame(PING, 0, &[0; 7])]);
+    let said = "the server broke the HTTP/2 protocol in the middle of its answer";
+    assert_said(broken, HttpProtocol, said).await;
+}
+
+#[tokio::test]
 async fn a_flood_without_a_header_is_not_told_as_headers() {
     let said = "the server sent more than 256 KiB of HTTP/2 frames and no answer";
     for flood in [frame(SETTINGS, 0, &[]), frame(PING, 0, &[0; 8])] {
@@ -186,6 +206,38 @@ async fn headers_without_end_are_too_large_in_frames_of_any_size() {
     let script = Script::once(&[begun, small.repeat(20)]);
     let said = "the headers of the answer come in more than 6 frames (HTTP/2)";
     assert_said(script, ErrorKind::HeadersTooLarge, said).await;
+}
+
+#[tokio::test]
+async fn a_few_bytes_that_stand_for_many_headers_are_too_large_and_not_unpacked() {
+    let said = "the headers of the answer are larger than 16 KiB (HTTP/2)";
+    // A field of 4000 bytes for the server's table, and what names it again: one byte each time.
+    let field = [&[0x40, 1, b'x', 0x7f, 0xa1, 0x1e][..], &[b'y'; 4000]].concat();
+    // Refused by us, by the library as a stream, and by the library as a connection.
+    for again in [4, 20, 5000] {
+        let bomb = [&[STATUS_200][..], &field, &vec![0xbe; again]].concat();
+        let script = Script::once(&[frame(HEADERS, 5, &bomb)]);
+        assert_said(script, ErrorKind::HeadersTooLarge, said).await;
+    }
+    let fits = [&[STATUS_200][..], &field, &[0xbe; 3]].concat();
+    assert_up(&Script::once(&[frame(HEADERS, 5, &fits)]).probe().await);
+}
+
+#[tokio::test]
+async fn interim_answers_without_end_are_too_large_before_they_fill_the_memory() {
+    let interim = |more: &[u8]| {
+        let block = [&[0x08, 3, b'1', b'0', b'3'][..], more].concat();
+        Script::flood(&[frame(HEADERS, 4, &block).repeat(20)])
+    };
+    // The smallest field is the one that takes the most room: one byte each time.
+    let field = [0x40, 1, b'x', 0];
+    let many = |again: usize| [&field[..], &vec![0xbe; again]].concat();
+    let said = "the headers of the answer are larger than 16 KiB (HTTP/2)";
+    assert_said(interim(&many(500)), ErrorKind::HeadersTooLarge, said).await;
+    let said = "the headers of all answers together are larger than 64 KiB (HTTP/2)";
+    for more in [many(400), Vec::new()] {
+        assert_said(interim(&more), ErrorKind::HeadersTooLarge, said).await;
+    }
 }
 
 #[tokio::test]

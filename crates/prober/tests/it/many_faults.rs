@@ -30,7 +30,7 @@ const SELF_NAMED: &[u8] = include_bytes!("../../src/cert/fixtures/self-named-rsa
 const ALL_AT_ONCE: &[u8] = include_bytes!("../../src/cert/fixtures/all-at-once.der");
 
 /// Shows this chain whatever its keys are: a probe that looks at it never asks for the key.
-fn showing(chain: Vec<CertificateDer<'static>>) -> ServerConfig {
+pub(crate) fn showing(chain: Vec<CertificateDer<'static>>) -> ServerConfig {
     let key = KeyPair::generate().unwrap();
     let signer = any_supported_type(&PrivatePkcs8KeyDer::from(key.serialize_der()).into()).unwrap();
     let certified = rustls::sign::CertifiedKey::new(chain, signer);

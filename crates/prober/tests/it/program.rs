@@ -3,14 +3,16 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use models::probe::Outcome;
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::TestVhost;
+use testkit::{FakeTarget, TestVhost, eventually};
+use tokio::sync::Semaphore;
 
 use crate::bombs::flooding;
-use crate::selfcheck::{free_port, read_ops};
-use crate::support::stage::{PROBER_RIGHTS, Stage};
+use crate::selfcheck::{free_port, read_ops, ready_says};
+use crate::support::stage::{PROBER_RIGHTS, Stage, held};
 use crate::support::target::{OK, Target};
 
 /// Stopped with the test, whatever happens.
@@ -113,6 +115,70 @@ async fn what_is_opened_to_tenants_is_told_at_the_start_and_in_metrics() {
     );
     let (_closed, log, _) = start(&[]);
     assert!(!log.contains("PROBE_ALLOW_CIDRS"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_prober_does_and_whether_it_trusts_itself_is_told_in_metrics() {
+    let (target, reference) = (Target::answering(OK).await, FakeTarget::http().await);
+    let gate = Arc::new(Semaphore::new(0));
+    let (slow, dead, ops) = (held(gate.clone()).await, free_port(), free_port());
+    let mut stage = Stage::without_prober(TestVhost::new().await).await;
+    let (configure, write, read) = PROBER_RIGHTS;
+    let amqp_url = stage.vhost.restricted_url(configure, write, read).await;
+    let _prober = program(&[
+        ("AMQP_URL", secrecy::ExposeSecret::expose_secret(&amqp_url)),
+        ("OPS_PORT", &ops.port().to_string()),
+        ("OPS_BIND", "127.0.0.1"),
+        ("PROBE_ALLOW_CIDRS", "127.0.0.0/8"),
+        ("SELF_CHECK_URLS", &reference.url("/")),
+    ]);
+    let tells = async |lines: &[&str]| {
+        eventually(|| async {
+            let told = read_ops(ops, "/metrics").await.unwrap_or_default();
+            let is_told = |line: &&str| told.lines().any(|told| told == *line);
+            if lines.iter().all(is_told) {
+                Ok(())
+            } else {
+                Err(told)
+            }
+        })
+        .await;
+    };
+    stage.send(vec![stage.job(&target, 1, 100)]).await;
+    assert_eq!(stage.results(1).await[0].outcome, Outcome::Up);
+    tells(&[
+        r#"pulsemon_prober_probes_total{outcome="up",error_class="none"} 1"#,
+        r#"pulsemon_prober_start_delay_ms_count{kind="slot"} 1"#,
+        "pulsemon_prober_in_flight 0",
+        "pulsemon_prober_self_check_failing 0",
+    ])
+    .await;
+
+    // One probe runs when the way out is gone, which another one's failure shows.
+    stage.send(vec![stage.job(&slow, 2, 0)]).await;
+    eventually(|| async { slow.connections() == 1 }).await;
+    tells(&["pulsemon_prober_in_flight 1"]).await;
+    reference.stop().await;
+    let mut failing = stage.job(&target, 3, 0);
+    failing.url = format!("http://{dead}/");
+    stage.send(vec![failing]).await;
+    tells(&[
+        "pulsemon_prober_self_check_failing 1",
+        "pulsemon_prober_in_flight 0",
+    ])
+    .await;
+    ready_says(ops, "503", "none of SELF_CHECK_URLS answers").await;
+    let found = stage.results(1).await.remove(0);
+    assert_eq!(found.outcome, Outcome::Inconclusive);
+
+    reference.start().await;
+    tells(&["pulsemon_prober_self_check_failing 0"]).await;
+    let told = read_ops(ops, "/metrics").await.unwrap();
+    assert!(
+        told.contains("\npulsemon_prober_untrusted_results_total "),
+        "{told}"
+    );
+    gate.add_permits(1);
 }
 
 /// Memory of a process in KiB, by its line in `/proc/<pid>/status`.

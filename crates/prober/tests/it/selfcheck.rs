@@ -37,7 +37,7 @@ pub(crate) async fn read_ops(ops: std::net::SocketAddr, path: &str) -> std::io::
     Ok(answer)
 }
 
-async fn ready_says(ops: std::net::SocketAddr, status: &str, text: &str) {
+pub(crate) async fn ready_says(ops: std::net::SocketAddr, status: &str, text: &str) {
     eventually(|| async {
         let answer = read_ops(ops, "/readyz").await;
         let answer = answer.map_err(|error| error.to_string())?;

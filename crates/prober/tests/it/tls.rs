@@ -3,9 +3,10 @@
 use models::probe::ErrorKind;
 use tokio::io::AsyncWriteExt as _;
 
+use crate::many_faults::showing;
 use crate::support::authority::{Authority, Leaf, probe};
 use crate::support::target::{Target, read_head};
-use crate::support::{assert_down, assert_up, engine, probe_hastily};
+use crate::support::{assert_down, assert_up, engine, job, probe_hastily, run};
 
 #[tokio::test]
 async fn d25_plain_http_on_the_https_port_is_not_tls() {
@@ -80,4 +81,66 @@ async fn only_a_body_that_ends_with_its_connection_may_end_without_a_tls_goodbye
         let result = probe(&authority, &target).await;
         assert_down(&result, ErrorKind::BodyIncomplete);
     }
+}
+
+#[tokio::test]
+async fn more_certificates_than_a_handshake_may_hold_are_told_so() {
+    let authority = Authority::new();
+    let of = |bytes: usize| {
+        let each = authority.root.len() + 5; // its length, and that it has no extensions
+        vec![authority.root.clone(); bytes / each]
+    };
+    let target = Target::tls(showing(of(64 * 1024 + 1000))).await;
+    let message = assert_down(&probe(&authority, &target).await, ErrorKind::TlsHandshake);
+    assert!(message.contains("larger than 64 KiB"), "{message}");
+    let target = Target::tls(showing(of(60 * 1024))).await;
+    let result = probe(&authority, &target).await;
+    let facts = result.certificate.expect("what fits is looked at");
+    assert!(facts.chain_length > 100, "{}", facts.chain_length);
+}
+
+#[tokio::test]
+async fn tls_that_breaks_behind_its_handshake_is_told_as_that() {
+    let authority = Authority::new();
+    let config = std::sync::Arc::new(authority.server(&Leaf::default()));
+    let acceptor = tokio_rustls::TlsAcceptor::from(config);
+    let target = Target::start("https", move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            read_head(&mut stream).await;
+            let (mut bare, _) = stream.into_inner();
+            drop(bare.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await);
+            read_head(&mut bare).await;
+        }
+    })
+    .await;
+    let message = assert_down(&probe(&authority, &target).await, ErrorKind::TlsHandshake);
+    assert_eq!(message, "the server broke the TLS protocol");
+}
+
+/// All hops of a probe share what is read.
+#[tokio::test]
+async fn a_handshake_that_begins_near_the_byte_cap_is_not_told_as_broken() {
+    const NEARLY_ALL: usize = 224 * 1024 - 100;
+    let authority = Authority::new();
+    let long = vec![authority.root.clone(); 20 * 1024 / authority.root.len()];
+    let last = Target::tls(showing(long)).await;
+    let redirect = format!("HTTP/1.1 302 Found\r\nLocation: {}\r\n\r\n", last.url("/"));
+    let interim = |bytes: usize| {
+        let (begin, end) = ("HTTP/1.1 103 Early Hints\r\nX: ", "\r\n\r\n");
+        let fill = "x".repeat(bytes - begin.len() - end.len());
+        format!("{begin}{fill}{end}")
+    };
+    let rest = NEARLY_ALL - redirect.len();
+    let whole = interim(16 * 1024).repeat(rest / (16 * 1024) - 1);
+    let answer = [whole.clone(), interim(rest - whole.len()), redirect].concat();
+    assert_eq!(answer.len(), NEARLY_ALL);
+    let first = Target::answering(answer).await;
+    let engine = engine(&[first.addr, last.addr], &[]);
+    let result = run(&engine, &job(&first.url("/"))).await;
+    let message = assert_down(&result, ErrorKind::TlsHandshake);
+    let said =
+        "the server sent more than 256 KiB before the TLS handshake ended (after 1 redirect)";
+    assert_eq!(message, said);
 }

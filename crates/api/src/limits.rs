@@ -25,7 +25,7 @@ use models::limit::{Allowance, Count, Limit, Spend};
 use uuid::Uuid;
 
 pub(crate) use layer::{LIMIT, REMAINING, RESET, account_routes, tell};
-pub(crate) use logins::Attempt;
+pub(crate) use logins::{Attempt, forgive};
 pub(crate) use mails::{count_mail, spend_move};
 pub(crate) use spent::Used;
 

@@ -11,7 +11,7 @@
 //! address is taken like a new account's, for as long as the address' owner is there. There are as many of them as there
 //! could be accounts: each is an account route's request of its client, and a hash.
 
-use db::users::{self, User};
+use db::users::{self, User, unconfirmed};
 use db::{Conn, Failure, QueryError, audit, usernames};
 use models::account_mail::AccountMail;
 use models::audit::AuditEvent;
@@ -105,9 +105,9 @@ async fn register_unconfirmed(
     origin: &Origin,
 ) -> Result<(), Problem> {
     let known = users::by_email_key(&mut *api.conn().await?, &user.email_key).await?;
-    let mut unconfirmed = known.filter(is_open).map(|known| known.password_hash);
+    let mut open = known.filter(is_open).map(|known| known.password_hash);
     for _ in 0..COMPARISONS {
-        let chosen = Chosen::of(api, password.clone(), unconfirmed.take()).await?;
+        let chosen = Chosen::of(api, password.clone(), open.take()).await?;
         user.password_hash.clone_from(&chosen.hash);
         let user = &*user;
         let asked = api
@@ -118,7 +118,7 @@ async fn register_unconfirmed(
                 api.nudges.mail(delivery);
                 return Ok(());
             }
-            Outcome::Compare(hash) => unconfirmed = Some(hash),
+            Outcome::Compare(hash) => open = Some(hash),
         }
     }
     Err(Problem::unavailable(
@@ -183,7 +183,8 @@ async fn ask(
 /// The same person again, who may have given another name: the answer shows that one.
 async fn rename(conn: &mut Conn, account: &User, asked: &User) -> Result<AccountMail, Problem> {
     if let (Some(name), Some(key)) = (&asked.username, &asked.username_key) {
-        let renamed = users::set_username(conn, account.id, (name, key), asked.created_at).await;
+        let renamed =
+            unconfirmed::set_username(conn, account.id, (name, key), asked.created_at).await;
         renamed.map_err(taken)?;
     }
     Ok(AccountMail::VerifyEmail)
@@ -198,7 +199,7 @@ async fn disown(
 ) -> Result<AccountMail, Problem> {
     let hashes = (account.password_hash.as_str(), nobodys);
     let now = asked.created_at;
-    if !users::disown(conn, account.id, hashes, now).await? {
+    if !unconfirmed::disown(conn, account.id, hashes, now).await? {
         return Ok(AccountMail::AddressKnown); // confirmed this very moment
     }
     let event = origin.event(AuditEvent::Registered, account.id, now);

@@ -70,10 +70,13 @@ mod tests {
         let begin = Time::UNIX_EPOCH;
         known.add(b"daily", begin);
         known.add(b"once", begin);
-        for day in 1..5 {
-            let now = begin + TimeDelta::days(day);
-            assert!(known.contains(b"daily"), "{day}");
-            known.add(b"daily", now);
+        for hour in 1..=96 {
+            let now = begin + TimeDelta::hours(hour);
+            known.add(b"hourly", now);
+            if hour % 24 == 0 {
+                assert!(known.contains(b"daily"), "{hour}");
+                known.add(b"daily", now);
+            }
         }
         assert!(!known.contains(b"once"));
         known.remove(b"daily");

@@ -27,7 +27,7 @@ pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-rep
 const MAX_BYTES: usize = 64;
 /// For how long a key is remembered.
 const LIFE: TimeDelta = TimeDelta::hours(24);
-/// A create takes milliseconds: by then the first one has ended.
+/// A create takes milliseconds: whoever is told so has waited for one that hangs.
 const RETRY_SECONDS: u64 = 1;
 
 /// The key of a request, if it has one.

@@ -5,6 +5,7 @@
 //! gets (`mails`). A process that knows
 //! a window to be spent refuses by itself: a flood never becomes a load on the database.
 
+mod known;
 mod layer;
 mod leases;
 mod logins;
@@ -24,12 +25,13 @@ use models::limit::{Allowance, Count, Limit, Spend};
 use uuid::Uuid;
 
 pub(crate) use layer::{LIMIT, REMAINING, RESET, account_routes, tell};
-pub(crate) use logins::Attempt;
+pub(crate) use logins::{Attempt, forgive};
 pub(crate) use mails::{count_mail, spend_move};
 pub(crate) use spent::Used;
 
 use crate::app::Api;
 use crate::error::Problem;
+use known::KnownKeys;
 use leases::Leases;
 use spent::SpentKeys;
 use strangers::Strangers;
@@ -109,6 +111,8 @@ pub(crate) struct Limiter {
     leases: Leases,
     /// Who shows keys that nobody has.
     pub(crate) strangers: Strangers,
+    /// Keys that are looked up all the same.
+    pub(crate) known_keys: KnownKeys,
     /// Keys that need not be looked up to be refused.
     pub(crate) spent_keys: SpentKeys,
 }
@@ -119,6 +123,7 @@ impl Limiter {
             rates,
             leases: Leases::new(),
             strangers: Strangers::new(),
+            known_keys: KnownKeys::new(),
             spent_keys: SpentKeys::new(),
         }
     }

@@ -76,7 +76,8 @@ pub(crate) static VERIFY: Step = Step {
     asks_password: false,
     ask: Page {
         title: "Confirm your e-mail address",
-        lead: "One click, and it is known to be yours.",
+        lead: "One click, and it is known to be yours. Did somebody else choose the account's password? Then do not \
+               confirm, but say where you log in that you have forgotten it.",
         button: "Confirm",
     },
     done: Page {

@@ -76,7 +76,7 @@ kinds! {
         "Addresses are compared without case.",
         "Log in, or use another address.";
     DUPLICATE_USERNAME = CONFLICT "duplicate-username" "This user name is taken",
-        "User names are compared without case.",
+        "User names are compared without case, and letters of another width or style are the plain ones.",
         "Choose another user name.";
     DUPLICATE_URL = CONFLICT "duplicate-url" "You watch this URL already",
         "One of your services has this URL in its normal form: a fragment is dropped, the host is lower case and in punycode.",
@@ -107,7 +107,7 @@ kinds! {
         "Another admin may lock it.";
     LAST_ADMIN = CONFLICT "last-admin" "The last admin stays",
         "The account that is to be deleted or locked is the only admin's that is not locked, and nobody could administer the installation without it.",
-        "Unlock another admin first. New ones are made by whoever runs the database: `UPDATE users SET role = 'admin' WHERE email_key = 'name@example.com'`.";
+        "Unlock another admin first. New ones are made by whoever runs the database: `UPDATE users SET role = 'admin' WHERE email_key = 'name@example.com'`, in lower case; the account has to be there, and its owner's next request is an admin's.";
     TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large",
         "A body may have at most 64 KiB.",
         "Send less.";
@@ -124,7 +124,7 @@ kinds! {
         "Within a day the same `Idempotency-Key` came with a body that asks for something else.",
         "Use a new key for a new thing. A key that is made anew for every create, and kept for its repetitions, never meets this.";
     TOO_MANY_REQUESTS = TOO_MANY_REQUESTS "too-many-requests" "Too many requests",
-        "A limit is used up: per client address on the auth routes, per account elsewhere, per service for probes on demand.",
+        "A limit is used up: per client address on the auth routes and for unknown API keys, per account elsewhere, per service for probes on demand.",
         "Wait for the seconds in `Retry-After`.";
     INTERNAL = INTERNAL_SERVER_ERROR "internal" "Something went wrong on our side",
         "A fault of ours, logged under the request id.",

@@ -51,6 +51,14 @@ pub(crate) async fn docs() -> Answer {
     html(text.clone())
 }
 
+/// `GET /`, `/docs/`, `/api/v1`: the way to `/docs`.
+///
+/// # Errors
+/// None.
+pub(crate) async fn signpost() -> Answer {
+    Reply::empty(StatusCode::FOUND).with(header::LOCATION, "/docs")
+}
+
 /// `GET /docs/style.css`
 ///
 /// # Errors

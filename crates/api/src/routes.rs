@@ -69,6 +69,14 @@ fn get_or_head() -> Route {
     }))
 }
 
+/// Where people look first. They lead to the reference, and are no part of the contract.
+const SIGNPOSTS: &[Entry] = &[
+    resource!("/", get => reference::signpost),
+    resource!("/docs/", get => reference::signpost),
+    resource!("/api/v1", get => reference::signpost),
+    resource!("/api/v1/", get => reference::signpost),
+];
+
 /// What is no part of the contract's prefix: health, and pages for people.
 pub(crate) const ROOT: &[Entry] = &[
     resource!("/healthz", get => health::live),
@@ -123,6 +131,7 @@ pub(crate) const API: &[Entry] = &[
 
 /// Mounts everything.
 pub(crate) fn mount(config: &mut ServiceConfig) {
+    add(config, SIGNPOSTS);
     config.service(web::scope(PREFIX).configure(|config| add(config, API)));
     add(config, ROOT);
     add(config, API);

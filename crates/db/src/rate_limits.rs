@@ -86,3 +86,18 @@ pub async fn forget(conn: &mut Conn, keys: &[String]) -> QueryResult<usize> {
     .execute(conn)
     .await
 }
+
+/// Begins counting anew whatever has a key that begins with one of `prefixes`. Reads every row: for what is rare.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn forget_all(conn: &mut Conn, prefixes: &[String]) -> QueryResult<usize> {
+    // In the order in which they are counted; see `ask`.
+    statement::<()>(
+        "DELETE FROM rate_limits WHERE key IN \
+         (SELECT key FROM rate_limits WHERE key ^@ ANY ($1) ORDER BY key FOR UPDATE)",
+    )
+    .bind::<Array<Text>, _>(prefixes)
+    .execute(conn)
+    .await
+}

@@ -1,6 +1,7 @@
 //! Accounts.
 
 pub mod admin;
+pub mod unconfirmed;
 
 use chrono::{DateTime, Utc};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind};
@@ -301,6 +302,19 @@ pub async fn password_hash(conn: &mut Conn, id: Uuid) -> QueryResult<Option<Stri
     users::table
         .find(id)
         .select(users::password_hash)
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// What the account's address is compared by.
+///
+/// # Errors
+/// The connection is gone.
+pub async fn email_key(conn: &mut Conn, id: Uuid) -> QueryResult<Option<String>> {
+    users::table
+        .find(id)
+        .select(users::email_key)
         .first(conn)
         .await
         .optional()

@@ -11,6 +11,9 @@ pub enum AccountMail {
     VerifyEmail,
     /// Somebody registered with, or wanted to move to, an address that has an account.
     AddressKnown,
+    /// Somebody registered with an address whose account nobody has confirmed, with another password than it had: from
+    /// now on it has none, until whoever reads this chooses one.
+    AddressUnconfirmed,
     /// Somebody forgot his password.
     ResetPassword,
     /// To the present address: the account is to move to another one.
@@ -29,7 +32,7 @@ impl AccountMail {
         match self {
             Self::VerifyEmail => Some(LinkPurpose::VerifyEmail),
             Self::AddressKnown => None,
-            Self::ResetPassword => Some(LinkPurpose::ResetPassword),
+            Self::AddressUnconfirmed | Self::ResetPassword => Some(LinkPurpose::ResetPassword),
             Self::LeaveAddress { .. } => Some(LinkPurpose::LeaveAddress),
             Self::TakeAddress => Some(LinkPurpose::TakeAddress),
         }
@@ -100,6 +103,10 @@ mod tests {
         assert_eq!(
             stored(&AccountMail::VerifyEmail),
             r#"{"mail":"verify_email"}"#
+        );
+        assert_eq!(
+            stored(&AccountMail::AddressUnconfirmed),
+            r#"{"mail":"address_unconfirmed"}"#
         );
         let leave = AccountMail::LeaveAddress {
             new_email: "b@example.com".to_owned(),

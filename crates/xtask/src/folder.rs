@@ -12,8 +12,8 @@ const TEST_FOLDERS: u32 = 16;
 
 /// What `forget` removes: only what the launcher itself puts there, in case somebody points
 /// `PULSEMON_DATA` at a folder that holds more.
-const OURS: [&str; 8] = [
-    "postgres", "rabbitmq", "outbox", "demo", "run", "logs", "ports", "secrets",
+const OURS: [&str; 9] = [
+    "postgres", "rabbitmq", "outbox", "demo", "run", "logs", "ports", "secrets", "settings",
 ];
 
 /// A data folder, held by this launcher until it is dropped.
@@ -103,6 +103,11 @@ impl Folder {
     /// The file of generated secrets.
     pub(crate) fn secrets(&self) -> PathBuf {
         self.root.join("secrets")
+    }
+
+    /// What the processes were started with, as a shell reads it.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.root.join("settings")
     }
 
     /// Forgets all data. Nothing that uses it may run.

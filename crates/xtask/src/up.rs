@@ -4,6 +4,7 @@ mod banner;
 mod demo;
 mod processes;
 mod settings;
+mod shell;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use crate::packages::Install;
 use crate::ports::Ports;
 use crate::process::{Supervisor, once, record};
 use crate::say;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, write_private};
 use crate::servers::{self, Servers, Tuning, Wanted};
 use demo::Demo;
 use processes::Process;
@@ -132,6 +133,7 @@ fn start(
         say::stage("start the demo target", || demo.start(supervisor))?;
         demo.open_to_probes(&mut settings)?;
     }
+    write_private(&folder.settings(), &shell::text(&settings))?;
     say::stage("start the processes", || {
         processes::start(
             options.probers,
@@ -145,6 +147,7 @@ fn start(
         address: settings.address(),
         mail: settings.mail(),
         data: PathBuf::from(folder.root()),
+        settings: folder.settings(),
         demo: demo.map(|demo| demo.url()),
         // A new address each time: the first run's user is still there in the second.
         user: format!("you-{}@example.com", crate::secrets::random_hex(3)?),

@@ -65,6 +65,19 @@ fn page(mail: &AccountMail, verification: EmailVerification) -> Page {
                 "If it was not you, there is nothing to do: nothing has changed.",
             ],
         },
+        AccountMail::AddressUnconfirmed => Page {
+            subject: "Finish your registration",
+            lead:
+                "Somebody, hopefully you, registered at Pulsemon with this address more than once, with different \
+                   passwords, before it was confirmed. None of them opens the account: choose the one that does."
+                    .to_owned(),
+            button: "Choose a password",
+            notes: vec![
+                "The link works once, for 30 minutes, and confirms the address, too. Later, say where you log in that you \
+                 have forgotten the password: another mail lets you choose one.",
+                "If you have not registered at Pulsemon, do nothing: nobody gets into the account without this mailbox.",
+            ],
+        },
         AccountMail::ResetPassword => Page {
             subject: "Choose a new password",
             lead:
@@ -98,8 +111,10 @@ fn verify(opens: bool) -> Page {
     let (lead, if_not_you) = match opens {
         true => (
             "Welcome to Pulsemon. Confirm that this address is yours, then you can log in.",
-            "If you have not registered at Pulsemon, do nothing: without your confirmation the \
-             account stays closed.",
+            "Confirm only if it was you who chose the account's password: whoever knows it can log in then. If you have \
+             not registered at Pulsemon, do nothing: without your confirmation the account stays closed. To have the \
+             account all the same, say where you log in that you have forgotten the password: a mail to this address \
+             lets you choose one, and the account is yours alone.",
         ),
         false => (
             "Confirm that this address is yours. Your account at Pulsemon works meanwhile.",
@@ -152,6 +167,7 @@ mod tests {
     fn each_mail_says_what_to_do_until_when_and_what_if_it_was_not_you() {
         let with = [
             AccountMail::VerifyEmail,
+            AccountMail::AddressUnconfirmed,
             AccountMail::ResetPassword,
             AccountMail::LeaveAddress {
                 new_email: "new@example.test".to_owned(),

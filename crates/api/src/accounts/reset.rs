@@ -4,6 +4,7 @@ use chrono::SubsecRound as _;
 use db::{Conn, api_keys, audit, email_changes, mail_tokens, sessions, users};
 use models::account_mail::LinkPurpose;
 use models::audit::AuditEvent;
+use models::id::UserId;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -11,10 +12,11 @@ use super::links;
 use crate::app::Api;
 use crate::auth::Origin;
 use crate::error::Problem;
+use crate::limits;
 
 /// Uses the link of a mail: it sets another password, ends every session, revokes every key, voids every other link, and
 /// confirms the address, since the link was read there. Whoever had the account before, or registered it in another's
-/// name, has nothing left that opens it.
+/// name, has nothing left that opens it. What failed before at this account holds its owner up no more.
 ///
 /// # Errors
 /// 400 (`invalid-link`), 503, or the database's failure.
@@ -42,6 +44,9 @@ pub(crate) async fn reset_password(
             }
             mail_tokens::void(conn, user, &links::names(&LinkPurpose::ALL)).await?;
             email_changes::forget(conn, user).await?;
+            if let Some(key) = users::email_key(conn, user).await? {
+                limits::forgive(conn, UserId(user), &key).await?;
+            }
             let event = origin.event(AuditEvent::PasswordReset, user, now);
             Ok::<_, Problem>(audit::record(conn, &event).await?)
         })

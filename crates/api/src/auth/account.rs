@@ -12,6 +12,8 @@ const MAX_EMAIL_BYTES: usize = 254;
 /// Longest part before the @.
 const MAX_LOCAL_BYTES: usize = 64;
 const MAX_USERNAME_CHARS: usize = 64;
+/// Letters, by Unicode, that nobody sees.
+const BLANK_LETTERS: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
 const MIN_PASSWORD_CHARS: usize = 8;
 
 /// An e-mail address, as it is shown and as it is compared.
@@ -78,9 +80,9 @@ fn is_mail_domain(domain: &str) -> bool {
 /// A user name, as it is shown and as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Username {
-    /// As typed, trimmed.
+    /// As typed, trimmed, with single spaces.
     pub(crate) shown: String,
-    /// Lower-case, NFC.
+    /// Lower-case, NFKC: letters of another width or style are the plain ones.
     pub(crate) key: String,
 }
 
@@ -88,7 +90,8 @@ impl Username {
     /// # Errors
     /// The sentence for the client.
     pub(crate) fn parse(text: &str) -> Result<Self, Complaint> {
-        let shown: String = text.trim().nfc().collect();
+        let words = text.trim().split(' ').filter(|word| !word.is_empty());
+        let shown: String = words.collect::<Vec<_>>().join(" ").nfc().collect();
         let length = shown.chars().count();
         if length == 0 {
             return Err("must not be empty".to_owned());
@@ -100,12 +103,13 @@ impl Username {
         }
         if !shown
             .chars()
-            .all(|c| c.is_alphanumeric() || " ._-+'@".contains(c))
+            .all(|c| (c.is_alphanumeric() && !BLANK_LETTERS.contains(&c)) || " ._-+'@".contains(c))
         {
             return Err("must consist of letters, digits, spaces and . _ - + ' @".to_owned());
         }
+        let plain: String = shown.nfkc().collect();
         Ok(Self {
-            key: key_of(&shown),
+            key: plain.to_lowercase().nfkc().collect(),
             shown,
         })
     }
@@ -216,12 +220,25 @@ mod tests {
     }
 
     #[test]
-    fn user_names_are_compared_without_case() {
-        assert_eq!(
-            Username::parse(" Bob ").unwrap().key,
-            Username::parse("bOB").unwrap().key
-        );
-        for wrong in ["", "  ", "a\u{202e}b", "a\nb", "<b>", &"x".repeat(65)] {
+    fn user_names_are_compared_as_a_reader_compares_them() {
+        let key = |name: &str| Username::parse(name).unwrap().key;
+        for same in [" Bob Lee ", "bOB  lee", "ＢＯＢ Ｌee", "𝐁ob Lee", "ⓑob Lee"] {
+            assert_eq!(key(same), "bob lee", "{same}");
+        }
+        assert_eq!(Username::parse(" Bob   Lee").unwrap().shown, "Bob Lee");
+        for wrong in [
+            "",
+            "  ",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{a0}b",
+            "a\u{3000}b",
+            "a\u{3164}b",
+            "a\nb",
+            "a\tb",
+            "<b>",
+            &"x".repeat(65),
+        ] {
             assert!(Username::parse(wrong).is_err(), "{wrong:?}");
         }
     }

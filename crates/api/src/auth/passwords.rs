@@ -4,13 +4,17 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
 use crate::error::Problem;
 
-/// How long a login waits for a free core before it is told to come back: with cost 12 some eight hashes a core.
-const WAIT: Duration = Duration::from_secs(2);
+/// How long a password waits for a free core before its owner is told to come back: with cost 12 some twenty hashes a core.
+/// Shorter, and a dozen people who begin at once on two cores would not all get in; longer, and a storm would keep everybody
+/// waiting for nothing. Who waits holds no connection and no thread.
+const WAIT: Duration = Duration::from_secs(5);
 /// bcrypt reads no more bytes than this; a longer password never gets in.
 pub(crate) const MAX_BYTES: usize = 72;
 
@@ -20,7 +24,7 @@ pub(crate) struct Passwords {
     cost: u32,
     /// As many as cores: more would only make each other slow.
     cores: Arc<Semaphore>,
-    /// What is verified where there is no account, so that the answer takes as long.
+    /// What is verified where there is no account, so that the answer takes as long. Of a password that nobody knows.
     dummy: Arc<str>,
 }
 
@@ -42,15 +46,19 @@ impl Passwords {
     /// # Errors
     /// For a cost outside 4..=31.
     pub(crate) async fn new(cost: u32) -> anyhow::Result<Self> {
-        let dummy =
-            tokio::task::spawn_blocking(move || bcrypt::hash("nobody has this password", cost))
-                .await??;
+        let unknown = STANDARD.encode(rand::random::<[u8; 32]>());
+        let dummy = tokio::task::spawn_blocking(move || bcrypt::hash(unknown, cost)).await??;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
             cost,
             cores: Arc::new(Semaphore::new(cores)),
             dummy: dummy.into(),
         })
+    }
+
+    /// A hash that no password has which anybody knows.
+    pub(crate) fn nobodys(&self) -> String {
+        self.dummy.to_string()
     }
 
     /// Hashes a password of at most 72 bytes.
@@ -158,10 +166,11 @@ mod tests {
             Verdict::Wrong
         );
         assert_eq!(verify(long.clone(), None).await, Verdict::Wrong);
-        assert_eq!(
-            verify("nobody has this password".into(), None).await,
-            Verdict::Wrong
-        );
+        let nobodys = passwords.nobodys();
+        for guess in ["", "nobody", &nobodys] {
+            let verdict = verify(guess.to_owned(), Some(nobodys.clone())).await;
+            assert_eq!(verdict, Verdict::Wrong);
+        }
         let dearer = Passwords::new(5).await.unwrap();
         let verdict = dearer.verify(long.into(), Some(hash)).await.unwrap();
         assert_eq!(verdict, Verdict::Right { outdated: true });

@@ -247,21 +247,27 @@ async fn known_key(
     token: &str,
 ) -> Result<KnownKey, Problem> {
     let now = api.clock.now();
-    if let Some(spent) = api.limiter.spent_keys.refusal(&used(request, token), now) {
+    let limiter = &api.limiter;
+    let used = used(request, token);
+    if let Some(spent) = limiter.spent_keys.refusal(&used, now) {
         return Err(Problem::limited(spent));
     }
     let trusted = &api.config.trusted_proxies;
     let network = Client::of(request.peer_addr(), request.headers(), trusted).network();
-    if let Some(spent) = api.limiter.strangers.refusal(network, now) {
+    if let Some(spent) = limiter.strangers.refusal(network, now)
+        && !limiter.known_keys.contains(&used.key)
+    {
         return Err(Problem::limited(spent));
     }
     let app = Data::clone(api);
     let token = token.to_owned();
     let found = api.work(async move { api_key::find(&mut *app.conn().await?, &token, now).await });
     let Some(key) = found.await? else {
-        api.limiter.strangers.note(network, now);
+        limiter.known_keys.remove(&used.key);
+        limiter.strangers.note(network, now);
         return Err(Problem::unauthorized());
     };
+    limiter.known_keys.add(&used.key, now);
     if !api_key::is_open(request.match_info().as_str()) {
         return Err(Problem::new(
             &problems::SESSION_REQUIRED,

@@ -38,15 +38,14 @@ pub(crate) async fn register(api: Data<Api>, origin: Origin, Body(mut fields): B
     let app = Data::clone(&api);
     api.work(async move {
         app.require_schema()?;
-        let password_hash = app.passwords.hash(password).await?;
         let now = to_micros(app.clock.now());
-        let user = User {
+        let mut user = User {
             id: Uuid::now_v7(),
             email: email.shown,
             email_key: email.key,
             username: username.as_ref().map(|name| name.shown.clone()),
             username_key: username.map(|name| name.key),
-            password_hash,
+            password_hash: String::new(), // follows with the registration
             role: "user".to_owned(),
             is_verified: false,
             token_epoch: 0,
@@ -55,7 +54,7 @@ pub(crate) async fn register(api: Data<Api>, origin: Origin, Body(mut fields): B
             created_at: now,
             updated_at: now,
         };
-        accounts::register(&app, &user, &origin).await?;
+        accounts::register(&app, &mut user, password, &origin).await?;
         Reply::created(
             &Registered {
                 id: user.id,

@@ -3,7 +3,7 @@
 //! At a login: a few per account and client address, then 429; over the whole account only a delay, so that no stranger
 //! locks an owner out. Where an account asks for the password again (`proof`), whoever guesses holds a token of it and is
 //! no stranger: so few over the whole account, from wherever, then 429. A thief's token guesses no password, and to end
-//! every token takes none.
+//! every token takes none. A password that is replaced by mail ends all of this (`forgive`).
 
 use std::time::Duration;
 
@@ -45,11 +45,8 @@ impl Attempt {
         now: Time,
     ) -> Result<Self, Problem> {
         let limit = api.limiter.rates.login_failures;
-        let account = digest(email_key);
-        let keys = vec![
-            format!("logins {account} {}", origin.network()),
-            format!("logins {account}"),
-        ];
+        let account = logins_of(email_key);
+        let keys = vec![format!("{account} {}", origin.network()), account];
         let counts = ask(&mut *api.conn().await?, limit, &keys, now).await?;
         let left = require(limit, counts.first(), now)?;
         let failures = counts.last().map_or(0, |all| all.asked.saturating_sub(1));
@@ -72,7 +69,7 @@ impl Attempt {
         now: Time,
     ) -> Result<Self, Problem> {
         let limit = api.limiter.rates.login_failures;
-        let keys = vec![format!("proofs {user}")];
+        let keys = vec![proofs_of(user)];
         let counts = ask(conn, limit, &keys, now).await?;
         let left = require(limit, counts.first(), now)?;
         Ok(Self {
@@ -120,6 +117,25 @@ impl Attempt {
         rate_limits::forget(conn, &self.keys).await?;
         Ok(())
     }
+}
+
+/// Forgets what failed at an account, from wherever: its owner has proved who he is, and has another password.
+///
+/// # Errors
+/// The database's failure.
+pub(crate) async fn forgive(conn: &mut Conn, user: UserId, email_key: &str) -> Result<(), Problem> {
+    // Digests and ids are all of one length: none is the beginning of another.
+    let keys = [logins_of(email_key), proofs_of(user)];
+    rate_limits::forget_all(conn, &keys).await?;
+    Ok(())
+}
+
+fn logins_of(email_key: &str) -> String {
+    format!("logins {}", digest(email_key))
+}
+
+fn proofs_of(user: UserId) -> String {
+    format!("proofs {user}")
 }
 
 async fn ask(

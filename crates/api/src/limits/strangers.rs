@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use models::Time;
 use models::limit::{Allowance, Count, Limit, seconds_until};
 
-/// Unknown keys of one network in a minute, before even good ones from there have to wait. A machine with an old key
-/// asks once a second at the most.
+/// Unknown keys of one network in a minute, before those from there that this process has not found good lately (`known`)
+/// have to wait. A machine with an old key asks once a second at the most.
 const LIMIT: Limit = Limit::per_minute(100);
 /// Networks that are remembered at once; then all are forgotten.
 const MOST: usize = 50_000;

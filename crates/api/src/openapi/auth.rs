@@ -37,7 +37,9 @@ fn accounts() -> Vec<Operation> {
             .public()
             .about(
                 "Where addresses have to be confirmed (`EMAIL_VERIFICATION=required`), an address that has an account gets the \
-                 same answer as a new one, and its owner a mail, at most three an hour.",
+                 same answer as a new one, and its owner a mail, at most three an hour. While such an account waits for its confirmation, \
+                 the same password gets another link to confirm; another one takes the account its password, until whoever reads \
+                 its mail has chosen one by the link in it.",
             )
             .body("NewAccount", &json!({"email": "ann@example.com", "password": "correct horse battery", "username": "Ann"}))
             .answer::<Registered>(StatusCode::CREATED, "The account.", &examples::registered())

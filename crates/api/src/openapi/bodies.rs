@@ -72,7 +72,7 @@ fn new_account() -> Value {
             "password": new_password(),
             "username": {
                 "type": ["string", "null"], "minLength": 1, "maxLength": 64, "pattern": USERNAME,
-                "description": "Letters, digits, spaces and . _ - + ' @; compared without case.",
+                "description": "Letters that are seen, digits, spaces and . _ - + ' @; compared without case, width and style of letters, and repeated spaces.",
                 "examples": ["Ann"],
             },
         }),

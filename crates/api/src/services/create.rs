@@ -1,5 +1,7 @@
 //! A new service: its rows, its first span and its first probe, in one transaction.
 
+use std::time::Duration;
+
 use db::extra_probes::{self, ExtraProbe};
 use db::idempotency::Kept;
 use db::services::{self, Service};
@@ -38,12 +40,34 @@ pub(crate) struct Created {
     pub(crate) is_replayed: bool,
 }
 
+/// How often, and after how long, it is looked whether another copy is done with the same `Idempotency-Key`: a create takes
+/// milliseconds, so that the 409 is for one that hangs. Nothing is held meanwhile.
+const LOOKS: u32 = 20;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Creates a service, or finds what the same `Idempotency-Key` created before.
 ///
 /// # Errors
 /// 401, 409 (`duplicate-url`, `quota-exceeded`, `service-limit`, `idempotency-key-in-use`), 422
 /// (`idempotency-key-reused`), or the database's failure.
 pub(crate) async fn create(
+    api: &Api,
+    bearer: &Bearer,
+    new: &NewService,
+    key: &IdempotencyKey,
+) -> Result<Created, Problem> {
+    for _ in 1..LOOKS {
+        match create_now(api, bearer, new, key).await {
+            Err(busy) if busy.parts().kind == &problems::IDEMPOTENCY_KEY_IN_USE => {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            done => return done,
+        }
+    }
+    create_now(api, bearer, new, key).await
+}
+
+async fn create_now(
     api: &Api,
     bearer: &Bearer,
     new: &NewService,

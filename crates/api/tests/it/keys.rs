@@ -295,6 +295,48 @@ async fn a_machine_counts_as_its_user_and_guessing_ends_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn unknown_keys_keep_no_good_one_waiting_that_this_process_knows() {
+    let settings = [("TRUSTED_PROXIES", "127.0.0.1")];
+    let app = TestApp::with(&settings).await;
+    let user = app.user().await;
+    let (good, revoked, fresh) = (
+        user.key("read").await,
+        user.key("read").await,
+        user.key("read").await,
+    );
+    let shown = async |key: &str, address: &str| {
+        let bearer = format!("Bearer {key}");
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("x-forwarded-for", address),
+        ];
+        let answer = app.send(Method::GET, "/services", &headers, "").await;
+        answer.status
+    };
+    let text = |key: &Value| key["key"].as_str().unwrap().to_owned();
+    let (office, elsewhere) = ("198.51.100.1", "198.51.100.2");
+    for key in [&good, &revoked] {
+        assert_eq!(shown(&text(key), elsewhere).await, 200);
+    }
+    for n in 0..100 {
+        assert_eq!(shown(&format!("pmk_{n}"), office).await, 401);
+    }
+    assert_eq!(shown("pmk_another", office).await, 429);
+    assert_eq!(shown(&text(&good), office).await, 200);
+    // One that is known and does not hold any more is told so, once.
+    let path = format!("/api-keys/{}", revoked["id"].as_str().unwrap());
+    user.send(Method::DELETE, &path, "").await.expect(204);
+    assert_eq!(shown(&text(&revoked), office).await, 401);
+    assert_eq!(shown(&text(&revoked), office).await, 429);
+    // One that was never seen here waits, from there alone.
+    assert_eq!(shown(&text(&fresh), office).await, 429);
+    assert_eq!(shown(&text(&fresh), elsewhere).await, 200);
+    assert_eq!(shown(&text(&fresh), office).await, 200);
+    app.advance_seconds(61);
+    assert_eq!(shown("pmk_another", office).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reset_by_mail_revokes_every_key_and_a_changed_password_none() {
     let app = TestApp::start().await;
     let (user, other) = (app.user().await, app.user().await);

@@ -24,6 +24,7 @@ mod openapi;
 mod outages;
 mod pages;
 mod quota;
+mod registrations;
 mod repeats;
 mod schema;
 mod services;

@@ -94,3 +94,21 @@ async fn every_kind_of_problem_has_a_page() {
     is_a_page_of_ours(&app.get(problem["type"].as_str().unwrap()).await);
     app.get("/problems/none").await.problem(404, "not-found");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_begins_at_the_beginning_is_led_to_the_reference() {
+    let app = TestApp::start().await;
+    for path in ["/", "/docs/", "/api/v1", "/api/v1/"] {
+        let led = app.get(path).await;
+        assert_eq!(
+            (led.status, led.header("location")),
+            (302, "/docs"),
+            "{path}"
+        );
+        let posted = app.post(path, &Value::Null).await;
+        posted.problem(405, "method-not-allowed");
+        assert_eq!(posted.header("allow"), "GET, HEAD, OPTIONS");
+    }
+    app.get("/api").await.problem(404, "not-found");
+    app.get("/api/v1/none").await.problem(404, "not-found");
+}

@@ -11,6 +11,8 @@ pub(super) struct Facts {
     pub(super) mail: String,
     /// The data folder.
     pub(super) data: PathBuf,
+    /// The file with the processes' environment.
+    pub(super) settings: PathBuf,
     /// The demo target's URL.
     pub(super) demo: Option<String>,
     /// An e-mail address that nobody has registered.
@@ -28,6 +30,7 @@ pub(super) fn text(facts: &Facts) -> String {
         address,
         mail,
         data,
+        settings,
         demo,
         user,
         must_confirm,
@@ -50,6 +53,7 @@ Pulsemon is up. Ctrl-C stops it; the data stays.
   API   {address}/api/v1
   Mail  {mail}
   Data  {data}
+  More  another api, or psql, by hand: docs/operating.md and {settings}
 
 Register, log in and watch {url}
 
@@ -62,6 +66,7 @@ A second later its first result is here:
   curl -s {address}/api/v1/dashboard -H "authorization: Bearer $TOKEN"; echo
 {line}"#,
         data = data.display(),
+        settings = settings.display(),
     )
 }
 
@@ -74,6 +79,7 @@ mod tests {
             address: "http://127.0.0.1:8080".to_owned(),
             mail: "written into /data/outbox".to_owned(),
             data: "/data".into(),
+            settings: "/data/settings".into(),
             demo: demo.map(str::to_owned),
             user: "you-1@example.com".to_owned(),
             must_confirm: false,
@@ -101,6 +107,7 @@ mod tests {
             "http://127.0.0.1:8080/api/v1",
             "/data/outbox",
             "Data  /data",
+            "/data/settings",
         ] {
             assert!(text.contains(part), "{part}");
         }

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use http::Method;
+use models::account_mail::LinkPurpose;
 use serde_json::json;
 
 use super::{TOO_MANY, number};
@@ -187,6 +188,51 @@ async fn a_failure_tells_what_is_left_of_the_nearer_limit_and_not_whether_there_
     assert_eq!((answer.status, told(&answer)), (422, [6, 0]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_by_mail_lifts_what_failed_at_that_account_wherever_and_nothing_else() {
+    let settings = [
+        ("LOGIN_FAILURES_PER_15_MINUTES", "2"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let app = TestApp::with(&settings).await;
+    let twin = app.sibling(&settings).await;
+    let (user, other) = (app.user().await, app.user().await);
+    let login = async |process: &TestApp, address: &str, email: &str, password: &str| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-forwarded-for", address),
+        ];
+        let body = json!({"email": email, "password": password}).to_string();
+        let answer = process.send(Method::POST, "/auth/login", &headers, body);
+        answer.await
+    };
+    let addresses = ["198.51.100.1", "198.51.100.2"];
+    for email in [&user.email, &other.email] {
+        for address in addresses.into_iter().flat_map(|address| [address; 2]) {
+            let failed = login(&app, address, email, "wrong password").await;
+            failed.problem(401, "invalid-credentials");
+        }
+    }
+    let wrong = json!({"password": "wrong password"}).to_string();
+    for status in [422, 422, 429] {
+        let answer = user.send(Method::DELETE, "/auth/me", wrong.clone()).await;
+        assert_eq!(answer.status, status);
+    }
+    let body = json!({"email": user.email});
+    app.post("/auth/forgot-password", &body).await.expect(202);
+    let token = app.link(user.id, LinkPurpose::ResetPassword).await;
+    let body = json!({"token": token, "new_password": "battery staple"});
+    app.post("/auth/reset-password", &body).await.expect(204);
+    for (process, address) in [(&twin, addresses[0]), (&app, addresses[1])] {
+        let pair = login(process, address, &user.email, "battery staple").await;
+        let again = user.with(&pair.expect(200));
+        let asked = again.send(Method::DELETE, "/auth/me", wrong.clone()).await;
+        asked.problem(422, "validation-failed");
+        let others = login(process, address, &other.email, PASSWORD).await;
+        others.problem(429, TOO_MANY);
+    }
+}
+
 /// A hash of this cost takes a test build some tenths of a second.
 const SLOW: &str = "9";
 
@@ -196,7 +242,7 @@ async fn a_login_storm_waits_a_bounded_time_and_holds_nobody_else_up() {
     let user = app.user().await;
     let cores = std::thread::available_parallelism().unwrap().get();
     // More than all cores hash in the time that one waits for a turn.
-    let emails: Vec<String> = (0..60 * cores)
+    let emails: Vec<String> = (0..150 * cores)
         .map(|n| match n % 2 {
             0 => user.email.clone(),
             _ => format!("nobody{n}@example.com"),

@@ -60,13 +60,12 @@ struct Peer {
     coming: Vec<u8>,
     expected: u64,
     published: Vec<Vec<u8>>,
-    /// Channel and number of the last message that came whole, and of the last that was confirmed.
-    last: (u16, u64),
-    confirmed: u64,
+    /// Of each channel: the number of the last message that came whole, and of the last that was confirmed.
+    numbers: BTreeMap<u16, (u64, u64)>,
 }
 
 impl Peer {
-    const fn new(queue: Arc<Queue>) -> Self {
+    fn new(queue: Arc<Queue>) -> Self {
         Self {
             queue,
             out: Vec::new(),
@@ -77,8 +76,7 @@ impl Peer {
             coming: Vec::new(),
             expected: 0,
             published: Vec::new(),
-            last: (0, 0),
-            confirmed: 0,
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -205,19 +203,24 @@ impl Peer {
         self.coming.extend_from_slice(part);
         if self.coming.len() as u64 == self.expected {
             self.published.push(std::mem::take(&mut self.coming));
-            self.last = (channel, self.last.1 + 1);
+            self.numbers.entry(channel).or_default().0 += 1;
         }
     }
 
-    /// All that came, at once, as brokers do.
+    /// All that came on each channel, at once, as brokers do.
     fn confirm(&mut self) {
-        let (channel, delivery_tag) = self.last;
-        if self.confirmed < delivery_tag {
-            self.confirmed = delivery_tag;
-            let ack = basic::Ack {
-                delivery_tag,
-                multiple: true,
-            };
+        let mut acks = Vec::new();
+        for (channel, (came, confirmed)) in &mut self.numbers {
+            if confirmed < came {
+                *confirmed = *came;
+                let ack = basic::Ack {
+                    delivery_tag: *came,
+                    multiple: true,
+                };
+                acks.push((*channel, ack));
+            }
+        }
+        for (channel, ack) in acks {
             self.say(channel, AMQPClass::Basic(basic::AMQPMethod::Ack(ack)));
         }
     }

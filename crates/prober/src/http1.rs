@@ -112,6 +112,7 @@ impl Http1 {
                     return Ok(head);
                 }
                 Found::BareLineFeed => {
+                    head::can_begin(&self.received).map_err(unusable)?; // else it is no header line
                     return Err(broken(
                         "a header line of the answer does not end with CR LF",
                     ));

@@ -81,6 +81,7 @@ impl Http2 {
         alarm: &mut Alarm,
     ) -> Result<Head, Failure> {
         let request = request(url, user_agent).ok_or_else(exchange::unwritable)?;
+        self.seen.request_comes();
         let asking = self.driver.with(self.sender.send_request(request));
         let answered = alarm.limit(asking).await;
         let at = Instant::now();
@@ -96,8 +97,9 @@ impl Http2 {
         })
     }
 
+    /// When nothing of the request was written, now.
     pub(crate) fn written_at(&self) -> Instant {
-        self.seen.last_write()
+        self.seen.request_written().unwrap_or_else(Instant::now)
     }
 
     /// See [`exchange::Exchange::read_body`].

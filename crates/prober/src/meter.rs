@@ -48,7 +48,8 @@ pub(crate) struct Seen {
     opened: Instant,
     /// 256 while nothing has come.
     first_byte: AtomicU16,
-    last_write_us: AtomicU64,
+    /// When the request was written, in µs since it was opened; see [`NOT_ASKED`] and [`NOT_WRITTEN`].
+    request_us: AtomicU64,
     frames: Mutex<FramesSeen>,
     end: OnceLock<End>,
 }
@@ -89,7 +90,7 @@ impl Seen {
         Self {
             opened: Instant::now(),
             first_byte: AtomicU16::new(NOTHING_YET),
-            last_write_us: AtomicU64::new(0),
+            request_us: AtomicU64::new(NOT_ASKED),
             frames: Mutex::default(),
             end: OnceLock::new(),
         }
@@ -110,16 +111,30 @@ impl Seen {
         self.end.get()
     }
 
-    /// When the last byte of HTTP/2 was handed to the socket.
-    pub(crate) fn last_write(&self) -> Instant {
-        self.opened + std::time::Duration::from_micros(self.last_write_us.load(Ordering::Relaxed))
+    /// From now on the next write over HTTP/2 carries the request.
+    pub(crate) fn request_comes(&self) {
+        self.request_us.store(NOT_WRITTEN, Ordering::Relaxed);
+    }
+
+    /// When a request over HTTP/2 was handed to the socket; what is written later answers the server's own frames.
+    pub(crate) fn request_written(&self) -> Option<Instant> {
+        let since = self.request_us.load(Ordering::Relaxed);
+        (since < NOT_WRITTEN).then(|| self.opened + std::time::Duration::from_micros(since))
     }
 
     fn note_write(&self) {
-        let since = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.last_write_us.store(since, Ordering::Relaxed);
+        if self.request_us.load(Ordering::Relaxed) == NOT_WRITTEN {
+            let since = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.request_us
+                .store(since.min(NOT_WRITTEN - 1), Ordering::Relaxed);
+        }
     }
 }
+
+/// The request is not made yet.
+const NOT_ASKED: u64 = u64::MAX;
+/// It is made, and waits to be written.
+const NOT_WRITTEN: u64 = u64::MAX - 1;
 
 /// A socket whose incoming bytes count.
 #[derive(Debug)]

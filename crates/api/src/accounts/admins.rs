@@ -19,7 +19,6 @@ pub(crate) async fn keep_one(conn: &mut Conn, leaving: Uuid) -> Result<(), Probl
     }
     Err(Problem::new(
         &problems::LAST_ADMIN,
-        "There has to be another admin first. Unlock one, or have one made by whoever runs the database: \
-         UPDATE users SET role = 'admin' WHERE email_key = 'name@example.com', in lower case.",
+        "There has to be another admin first. Unlock one, or have one made by whoever runs the database (docs/operating.md).",
     ))
 }

@@ -36,6 +36,8 @@ struct Chosen {
     hash: String,
     /// What it was compared with: the hash of the account that is there and not confirmed.
     compared: Option<String>,
+    /// It is the password of that account. The hashes do not tell: both may be nobody's.
+    is_same: bool,
 }
 
 impl Chosen {
@@ -49,21 +51,21 @@ impl Chosen {
             return Ok(Self {
                 hash,
                 compared: None,
+                is_same: false,
             });
         };
         let verdict = api.passwords.verify(password, Some(known.clone())).await?;
-        let hash = match verdict {
-            Verdict::Right { .. } => known.clone(),
-            Verdict::Wrong => api.passwords.nobodys(),
+        let is_same = matches!(verdict, Verdict::Right { .. });
+        let hash = if is_same {
+            known.clone()
+        } else {
+            api.passwords.nobodys()
         };
         Ok(Self {
             hash,
             compared: Some(known),
+            is_same,
         })
-    }
-
-    fn is_same(&self) -> bool {
-        self.compared.as_deref() == Some(self.hash.as_str())
     }
 }
 
@@ -166,7 +168,7 @@ async fn ask(
     }
     let told = match open {
         None => AccountMail::AddressKnown,
-        Some(open) if chosen.is_same() => rename(conn, open, user).await?,
+        Some(open) if chosen.is_same => rename(conn, open, user).await?,
         Some(open) => disown(conn, (open, &chosen.hash), origin, user).await?,
     };
     let address = (

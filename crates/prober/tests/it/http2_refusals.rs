@@ -1,6 +1,7 @@
 //! HTTP/2 servers that refuse, take leave, flood or break off: each is told by the frames that came.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use models::probe::{ErrorKind, ProbeResult};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -47,6 +48,8 @@ struct Script {
     floods: bool,
     /// Says it before any settings.
     is_rude: bool,
+    /// Says it so much later.
+    thinks: Duration,
 }
 
 impl Script {
@@ -55,6 +58,7 @@ impl Script {
             says: says.concat(),
             floods: false,
             is_rude: false,
+            thinks: Duration::ZERO,
         }
     }
 
@@ -85,6 +89,7 @@ impl Script {
                 let reading =
                     async { drop(tokio::io::copy(&mut from, &mut tokio::io::sink()).await) };
                 let saying = async {
+                    tokio::time::sleep(script.thinks).await;
                     while to.write_all(&script.says).await.is_ok() && script.floods {}
                     drop(to.shutdown().await);
                 };
@@ -109,6 +114,30 @@ async fn read_frame(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> u8 {
 async fn assert_said(script: Script, kind: ErrorKind, sentence: &str) {
     let result = script.probe().await;
     assert_eq!(assert_down(&result, kind), sentence);
+}
+
+#[tokio::test]
+async fn a_server_that_thinks_is_late_with_its_answer_and_not_the_probe_with_its_request() {
+    const THINKS: Duration = Duration::from_millis(300);
+    let answer = frame(HEADERS, 5, &[STATUS_200]);
+    // Either is answered by the probe before it reads the head.
+    for (before, is_rude) in [
+        (frame(PING, 0, &[0; 8]), false),
+        (frame(SETTINGS, 0, &[]), true),
+    ] {
+        let script = Script {
+            is_rude,
+            thinks: THINKS,
+            ..Script::once(&[before, answer.clone()])
+        };
+        let result = script.probe().await;
+        assert_up(&result);
+        let first_byte = result.phases.first_byte_us.unwrap();
+        let request = result.phases.request_us.unwrap();
+        let thinks = u32::try_from(THINKS.as_micros()).unwrap();
+        assert!(first_byte > thinks / 2, "{:?}", result.phases);
+        assert!(request < first_byte, "{:?}", result.phases);
+    }
 }
 
 #[tokio::test]

@@ -150,6 +150,8 @@ async fn what_is_no_http_is_known_by_its_first_words_and_not_waited_out() {
         "SSH-2.0-OpenSSH_9.2\r\n",
         "220 mail.example ESMTP\r\n",
         "HTTP/1.1 200 OK\r\nno field\r\n",
+        "hello\n",
+        "\u{15}\u{3}\u{3}\0\u{2}\u{2}\n", // an alert of TLS
     ] {
         let target = Target::raw(move |mut stream| async move {
             read_head(&mut stream).await;

@@ -66,8 +66,7 @@ impl Client {
     }
 
     /// A new account, logged in.
-    pub(crate) async fn tenant(&self) -> Tenant {
-        let email = "ann@example.com";
+    pub(crate) async fn tenant(&self, email: &str) -> Tenant {
         let body = json!({"email": email, "password": PASSWORD});
         let (status, account) = self.post("/api/v1/auth/register", "", &body).await;
         assert_eq!(status, 201, "{account}");
